@@ -113,7 +113,7 @@ class Process:
         return f"its log {self.log} ends with:\n{tail(self.log, lines)}"
 
     def stop(self, *, grace_seconds: float = 5.0) -> None:
-        """SIGTERM, and SIGKILL to the whole session after `grace_seconds`; nothing happens when it has ended already."""
+        """SIGTERM, then SIGKILL to the whole session after `grace_seconds`; nothing happens when it has ended."""
         if self._child is None or self._child.poll() is not None:
             return
         self._child.terminate()

@@ -1,0 +1,1 @@
+"""The backend: real Milvus servers, one process each."""

@@ -1,7 +1,7 @@
 """The Milvus 2.3.5 that the pip package `milvus` carries, unpacked once per user.
 
-The package holds its programs and libraries as lzma files (54 MiB, 245 MiB unpacked, about 4 s). Its own code unpacks them
-into each data directory; here all servers of a user share one read-only folder below the cache directory.
+The package holds its programs and libraries as lzma files (54 MiB, 245 MiB unpacked, about 4 s). Its own code unpacks
+them into each data directory; here all servers of a user share one read-only folder below the cache directory.
 """
 
 import fcntl

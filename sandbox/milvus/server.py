@@ -1,7 +1,8 @@
 """One Milvus process: a full standalone server with etcd, RocksMQ and storage inside itself.
 
-It binds the wildcard address with its proxy, coordinators and metrics ports (milvus internal/distributed: `net.Listen("tcp",
-":port")`), and no key of milvus.yaml changes that; only its etcd and the addresses it dials can be held on loopback.
+It binds the wildcard address with its proxy, coordinators and metrics ports (milvus internal/distributed:
+`net.Listen("tcp", ":port")`), and no key of milvus.yaml changes that; only its etcd and the addresses it dials can be
+held on loopback.
 """
 
 import http.client
@@ -103,8 +104,8 @@ class MilvusServer:
 def refusal(image: str, user_yaml: str) -> str | None:
     """What a Milvus of the image's version would say when it refuses to start; None when it would start.
 
-    The server here is 2.3.5 whatever the image says. From 2.5 on a proxy with TLS does not start while REST shares the gRPC
-    port (facts: milvus listener_manager.go, milvus-io/milvus#46312); that is imitated, since it is what users run into.
+    The server here is 2.3.5 whatever the image says. From 2.5 on a proxy with TLS does not start while REST shares the
+    gRPC port ( milvus listener_manager.go, milvus-io/milvus#46312); that is imitated, since it is what users run into.
 
     Raises:
         BadConfiguration: user.yaml cannot be used.

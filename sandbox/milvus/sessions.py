@@ -1,8 +1,8 @@
 """Milvus' sessions: the keys by which its components find each other in etcd.
 
-Milvus 2.3.5 stops its embedded etcd before its components have signed off (it ends with `panic: context canceled`), so that
-the next start finds sessions of the dead and waits, 14 to 55 s, until their leases end. Removing the keys just before the
-stop is what the components would have done.
+Milvus 2.3.5 stops its embedded etcd before its components have signed off (it ends with `panic: context canceled`), so
+that the next start finds sessions of the dead and waits, 14 to 55 s, until their leases end. Removing the keys just
+before the stop is what the components would have done.
 """
 
 import base64
