@@ -1,0 +1,112 @@
+"""Who calls: bearer tokens of the sandbox and JWTs of its service account.
+
+Accepted are (a) opaque access tokens handed out here, (b) JWTs the service account signed itself, which google-auth
+sends to Compute instead of asking for a token, (c) tokens that `/token` gave for such a JWT (RFC 7523).
+"""
+
+import base64
+import json
+import secrets
+import threading
+import time
+import urllib.parse
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from sandbox.compute import errors
+
+_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_SKEW_SECONDS = 300
+_GRANT_SECONDS = 3600
+
+
+class Credentials:
+    """Issues and recognises credentials; safe to use from every thread."""
+
+    def __init__(self, project: str, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tokens: dict[str, tuple[str, float]] = {}
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key_id = secrets.token_hex(20)
+        self._project = project
+        self.email = f"sandbox@{project}.iam.gserviceaccount.com"
+
+    def service_account(self, token_uri: str) -> dict[str, str]:
+        """The JSON a service-account key file has."""
+        key_pem = self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return {
+            "type": "service_account",
+            "project_id": self._project,
+            "private_key_id": self._key_id,
+            "private_key": key_pem.decode(),
+            "client_email": self.email,
+            "client_id": str(uuid.uuid5(uuid.NAMESPACE_DNS, self.email).int)[:21],
+            "auth_uri": "https://accounts.google.com/o/oauth2/auth",
+            "token_uri": token_uri,
+            "universe_domain": "googleapis.com",
+        }
+
+    def access_token(self, user: str, lifetime_seconds: float) -> str:
+        """Hand out an opaque bearer token."""
+        token = f"ya29.sandbox-{secrets.token_urlsafe(32)}"
+        with self._lock:
+            self._tokens[token] = (user, self._clock() + lifetime_seconds)
+        return token
+
+    def user(self, authorization: str) -> str:
+        """The user of an Authorization header.
+
+        Raises:
+            GoogleError: 401, nothing given, unknown, expired, or not signed by the service account.
+        """
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise errors.login_required()
+        with self._lock:
+            user, expiry = self._tokens.get(token, ("", 0.0))
+        if user and expiry > self._clock():
+            return user
+        if not user and token.count(".") == 2 and self._signed(token):
+            return self.email
+        raise errors.invalid_credentials()
+
+    def grant(self, form: bytes) -> tuple[int, dict[str, Any]]:
+        """Answer the token endpoint: an access token for a JWT, or OAuth's own error."""
+        given = dict(urllib.parse.parse_qsl(form.decode(errors="replace")))
+        if given.get("grant_type") != _GRANT:
+            return 400, {"error": "unsupported_grant_type", "error_description": "Invalid grant_type"}
+        if not self._signed(given.get("assertion", "")):
+            return 400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+        token = self.access_token(self.email, _GRANT_SECONDS)
+        return 200, {"access_token": token, "expires_in": _GRANT_SECONDS - 1, "token_type": "Bearer"}
+
+    def _signed(self, jwt: str) -> bool:
+        """Whether a JWT is of the service account, signed by its key, and valid now.
+
+        The audience is not compared: google-auth names the genuine service or Google's token endpoint whatever
+        address it was told to call.
+        """
+        try:
+            header, payload, signature = jwt.split(".")
+            algorithm = json.loads(_decoded(header))["alg"]
+            claims = json.loads(_decoded(payload))
+            self._key.public_key().verify(
+                _decoded(signature), f"{header}.{payload}".encode(), padding.PKCS1v15(), hashes.SHA256()
+            )
+            now = self._clock()
+            in_time = claims["iat"] - _SKEW_SECONDS <= now <= claims["exp"] + _SKEW_SECONDS
+        except (ValueError, KeyError, TypeError, InvalidSignature):
+            return False
+        return bool(algorithm == "RS256" and in_time and claims.get("iss") == self.email)
+
+
+def _decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
