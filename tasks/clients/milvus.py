@@ -1,0 +1,195 @@
+"""A pymilvus client for a proof: one connection of its own, bounded in time, quiet, and with its call as code.
+
+Read in pymilvus 3.0.2: shared connections are keyed by address and token alone, so one made with another certificate
+would be reused (`dedicated=True` makes none of that); the wait for an index ignores a time-out that is no int and asks
+for a timestamp without any; errors are printed with their traceback.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_DIMENSION = 8
+_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
+
+
+class WrongAnswer(Exception):
+    """Milvus answered, but not what it should."""
+
+
+class Timeout(Exception):
+    """pymilvus took longer than it was given."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found: the rows that were inserted, the nearest one, its distance."""
+
+    rows: int
+    nearest: int
+    distance: float
+
+
+class Client:
+    """One MilvusClient, not connected yet; every method raises what pymilvus raises, or `Timeout`.
+
+    Args:
+        uri: with https.
+        pem: file of what to trust, "" for gRPC's roots.
+        server_name: name to verify and to send as :authority when the address is dialled, "" when the name is.
+        credentials: user name and password, never shown.
+    """
+
+    def __init__(self, uri: str, *, pem: str, server_name: str, credentials: tuple[str, str] | None) -> None:
+        self._arguments: dict[str, Any] = {"uri": uri}
+        if pem:
+            self._arguments["server_pem_path"] = pem
+        if server_name:
+            self._arguments["server_name"] = server_name
+        if credentials is not None:
+            self._arguments["token"] = ":".join(credentials)
+        if any(os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXIES):
+            # The lower rungs dialled the load balancer itself; so does this one.
+            self._arguments["grpc_options"] = {"grpc.enable_http_proxy": 0}
+        self._client: Any = None
+
+    def code(self, *, credentials_source: str, trust_source: str) -> str:
+        """The call as a person would write it: the PEM under its usual name, no secret."""
+        shown = dict(self._arguments)
+        if "server_pem_path" in shown:
+            shown["server_pem_path"] = "tls.crt"
+        if "token" in shown:
+            shown["token"] = f"<username:password of {credentials_source}>"
+        inner = ", ".join(f"{key}={value!r}" for key, value in shown.items()).replace("'", '"')
+        comment = f"# tls.crt: {trust_source}\n" if trust_source and "server_pem_path" in shown else ""
+        return f"{comment}MilvusClient({inner})"
+
+    def connect(self, seconds: float) -> None:
+        """Open the connection and say hello."""
+        self._bounded(self._connect, seconds)
+
+    def version(self, seconds: float) -> str:
+        """Version of Milvus, as it says."""
+        return str(self._bounded(lambda client, left: client.get_server_version(timeout=left), seconds))
+
+    def write_and_search(self, collection: str, seconds: float) -> Found:
+        """Create a collection, fill it, and search for one of its rows.
+
+        The vectors stand at right angles to each other, so the nearest neighbour of each is itself alone.
+
+        Raises:
+            WrongAnswer: another row came back, or none.
+        """
+        return self._bounded(lambda client, left: _write_and_search(client, collection, max(1, int(left))), seconds)
+
+    def drop(self, collection: str, seconds: float) -> None:
+        """Drop a collection, on a new connection if the first was given up; one that does not exist is no error."""
+        until = time.monotonic() + seconds
+        if self._client is None:
+            self._bounded(self._connect, seconds / 2)
+        left = max(1.0, until - time.monotonic())
+        self._bounded(lambda client, seconds: client.drop_collection(collection, timeout=max(1, int(seconds))), left)
+
+    def close(self) -> None:
+        """End the connection, and with it every call under way."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _connect(self, _client: Any, seconds: float) -> None:
+        import pymilvus
+
+        self._client = pymilvus.MilvusClient(**self._arguments, timeout=seconds, dedicated=True)
+
+    def _bounded(self, work: Callable[[Any, float], T], seconds: float) -> T:
+        """Run `work(client, seconds)` for no longer than that; a client that took longer is closed."""
+        results: list[T] = []
+        errors: list[BaseException] = []
+        client = self._client  # the thread keeps to this one, even when it is given up and replaced
+
+        def run() -> None:
+            try:
+                results.append(work(client, seconds))
+            except BaseException as error:  # raised again in the caller's thread
+                errors.append(error)
+
+        thread = threading.Thread(target=run, name="milvus-proof", daemon=True)
+        thread.start()
+        thread.join(seconds + 0.5)  # pymilvus' own time-out tells more, so it goes first
+        if thread.is_alive():
+            self.close()
+            raise Timeout(f"no answer within {seconds:.0f} s")
+        if errors:
+            raise errors[0]
+        return results[0]
+
+
+def _write_and_search(client: Any, collection: str, seconds: int) -> Found:
+    rows = [{"id": row, "vector": [float(row == place) for place in range(_DIMENSION)]} for row in range(_DIMENSION)]
+    wanted = secrets.randbelow(_DIMENSION)
+    client.create_collection(
+        collection, dimension=_DIMENSION, metric_type="L2", consistency_level="Strong", timeout=seconds
+    )
+    inserted = client.insert(collection, rows, timeout=seconds)["insert_count"]
+    if inserted != len(rows):
+        raise WrongAnswer(f"{len(rows)} rows were sent, {inserted} were taken")
+    vector = rows[wanted]["vector"]
+    hits = client.search(collection, [vector], limit=1, consistency_level="Strong", timeout=seconds)[0]
+    if not hits or hits[0]["id"] != wanted:
+        raise WrongAnswer(f"searched for row {wanted}, found {hits[0]['id'] if hits else 'nothing'}")
+    return Found(inserted, wanted, float(hits[0]["distance"]))
+
+
+@contextlib.contextmanager
+def client(uri: str, *, trust: bytes | None, server_name: str, credentials: tuple[str, str] | None) -> Iterator[Client]:
+    """A client that is closed afterwards, with its trust in a file that only we may read, removed afterwards."""
+    with contextlib.ExitStack() as stack:
+        pem = ""
+        if trust is not None:
+            handle, pem = tempfile.mkstemp(suffix=".pem")  # 0600; pymilvus reads it again when it reconnects
+            stack.callback(Path(pem).unlink, missing_ok=True)
+            with os.fdopen(handle, "wb") as file:
+                file.write(trust)
+        stack.enter_context(_quiet())
+        made = Client(uri, pem=pem, server_name=server_name, credentials=credentials)
+        stack.callback(made.close)
+        yield made
+
+
+def rpc_error(error: BaseException) -> tuple[str, str]:
+    """Status and text of the gRPC error under what pymilvus raised; status "" when Milvus itself refused."""
+    import grpc
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, grpc.RpcError) and hasattr(cause, "code"):
+            return str(cause.code().name), str(cause.details() or "")
+        cause = cause.__cause__
+    if isinstance(error, Timeout):
+        return "DEADLINE_EXCEEDED", str(error)
+    return "", str(getattr(error, "message", "") or error)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the chatter of grpc and pymilvus off the terminal; what they have to say is in the error."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read once, when grpc is imported
+    import pymilvus  # noqa: F401  # sets up its logger
+
+    logger = logging.getLogger("pymilvus")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
