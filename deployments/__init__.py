@@ -1,0 +1,1 @@
+"""How the flows are run: command line, work pools."""

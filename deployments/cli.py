@@ -1,0 +1,161 @@
+"""The command `milvus-l7`: runs a flow here, shows how it goes, prints its report.
+
+Help and wrong input are answered before Prefect is imported, which costs more than all the rest of this module.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tasks.core.config import LoadBalancerConfig
+from tasks.core.errors import ConfigurationError, PreflightFailed
+from tasks.core.progress import Journal
+
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="milvus-l7",
+    help="Put a Milvus release on GKE behind a Google Cloud Layer-7 load balancer, and prove that a client works.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _command() -> None:
+    """Keep `provision` a subcommand while it is the only one."""
+
+
+@app.command(
+    epilog="Exit codes: 0 done and verified; 1 failed, the report says which layer and what to do; "
+    "2 refused, nothing was touched; 130 interrupted, run again to go on.",
+)
+def provision(
+    config: Annotated[
+        Path | None, typer.Option(help="YAML or JSON file with the configuration.", exists=True, dir_okay=False)
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set or override one key; may be repeated."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the report's JSON twin to this file.")] = None,
+    keys: Annotated[bool, typer.Option("--keys", help="List every key with its default and meaning, and end.")] = False,  # noqa: FBT002
+) -> None:
+    """Provision the load balancer, or bring an existing one to the configuration, and prove it.
+
+    Needs a kubeconfig (or gke_cluster and gke_location) and Application Default Credentials. Uses the Prefect server
+    of PREFECT_API_URL, or starts one of its own for as long as it runs. A second run changes nothing.
+
+    Example: milvus-l7 provision --set domain=milvus.example.com --set project=my-project
+    """
+    if keys:
+        _print_keys()
+        return
+    try:
+        wanted = LoadBalancerConfig.parse(_parameters(config, set_ or []))
+        _check_report_path(report)
+    except ConfigurationError as error:
+        _say(f"milvus-l7: {error}")
+        raise typer.Exit(REFUSED) from None
+    raise typer.Exit(_run(wanted, report))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    # A closed terminal would kill us without a word, and Prefect would show the run as Running for ever.
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    app()
+
+
+def _run(config: LoadBalancerConfig, report: Path | None) -> int:
+    from deployments import prefect_server
+    from tasks.core.report import Report, markdown
+
+    os.umask(0o077)
+    # Before Prefect is imported: a clean terminal, and full logs in the UI all the same.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    journal = Journal()
+    code = FAILED
+    try:
+        with prefect_server.for_command_line():
+            code = _provision(config, journal)
+    except prefect_server.ServerDidNotStart as error:
+        _say(f"milvus-l7: {error}")
+        return FAILED
+    except KeyboardInterrupt:
+        _say("milvus-l7: interrupted; what was made stays. Run again to go on where this run stopped.")
+        code = INTERRUPTED
+    finished = journal.facts.get("report")
+    if isinstance(finished, Report):
+        if report is not None:
+            report.write_text(finished.as_json() + "\n")
+        sys.stdout.write(markdown(finished))
+    return code
+
+
+def _provision(config: LoadBalancerConfig, journal: Journal) -> int:
+    from deployments.live import View
+    from tasks.core import progress
+
+    progress.use(journal)
+    with View(journal):
+        from flows.provision import provision as flow
+
+        try:
+            flow(**config.model_dump(exclude_defaults=True))
+        except PreflightFailed as error:
+            _say(f"milvus-l7: nothing was written. {error}")
+            return REFUSED
+        except Exception as error:  # the report has it; here only the code matters
+            _say(f"milvus-l7: {error}")
+            return FAILED
+    return DONE
+
+
+def _parameters(file: Path | None, pairs: list[str]) -> dict[str, Any]:
+    """The file's mapping, overridden by each `key=value`."""
+    import yaml
+
+    found: dict[str, Any] = {}
+    if file is not None:
+        try:
+            found = yaml.safe_load(file.read_text()) or {}
+        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+            raise ConfigurationError(str(file), f"cannot be read: {error}", "Make it YAML or JSON.") from None
+        if not isinstance(found, dict):
+            raise ConfigurationError(str(file), "is no mapping of keys to values", "Write one `key: value` per line.")
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise ConfigurationError(f"--set {pair}", "has no '='", "Write --set key=value.")
+        found[key.strip()] = value
+    return found
+
+
+def _check_report_path(report: Path | None) -> None:
+    if report is not None and not report.parent.is_dir():
+        raise ConfigurationError(f"--report {report}", f"{report.parent} is no folder", "Make it, or choose another.")
+
+
+def _print_keys() -> None:
+    for name, field in LoadBalancerConfig.model_fields.items():
+        default = (
+            "required" if field.is_required() else f"default {field.default!s}" if field.default else "default empty"
+        )
+        text = " ".join((field.description or "").split())
+        sys.stdout.write(f"{name} ({default})\n    {text}\n")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""What a run learns on its way, until it ends in a report, for better or worse."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.core import names, progress, report
+from tasks.core.config import CertificateMode, LoadBalancerConfig
+from tasks.core.errors import ProofFailed
+from tasks.core.progress import Journal
+from tasks.core.report import Certificate, Report, Verification
+from tasks.dns_record import DnsRecord
+from tasks.load_balancer import LoadBalancer
+from tasks.managed_certificate import ManagedCertificate
+from tasks.milvus_connection import Proof
+from tasks.report import publish_report
+from tasks.tls_secret import TlsCertificate
+
+
+@dataclass
+class Evidence:
+    """Collects facts; `conclude` makes the report of whatever is known by then, and publishes it."""
+
+    config: LoadBalancerConfig
+    journal: Journal = field(default_factory=progress.adopt)
+    address: str = ""
+    project: str = ""
+    records: list[DnsRecord] = field(default_factory=list)
+    load_balancer: LoadBalancer = field(default_factory=LoadBalancer)
+    certificate: TlsCertificate | ManagedCertificate | None = None
+    proof: Proof | None = None
+
+    def learn_certificate(self, result: object) -> None:
+        """Take the certificate's facts out of a step's result, if it has any."""
+        if isinstance(result, TlsCertificate | ManagedCertificate):
+            self.certificate = result
+
+    @property
+    def expected_fingerprint(self) -> str:
+        """Fingerprint the load balancer must show; empty when Google chose the certificate."""
+        return self.certificate.fingerprint if isinstance(self.certificate, TlsCertificate) else ""
+
+    def conclude(self, error: BaseException | None = None) -> Report:
+        """Publish the report and return it."""
+        proof = self.proof or (error.last_climb if isinstance(error, ProofFailed) else None)
+        proof = proof if isinstance(proof, Proof) else None
+        finished = report.build(
+            self.config,
+            self.journal,
+            address=self.address,
+            certificate=self._certificate(proof),
+            verification=_verification(proof),
+            parts=self.load_balancer.resources(),
+            dns_records=[_record(record, self.config.dns_ttl_seconds) for record in self.records],
+            console=report.console_link(self.project, self.load_balancer.url_map),
+            error=error,
+        )
+        self.journal.facts["report"] = finished
+        publish_report(self.config, finished)
+        return finished
+
+    def _certificate(self, proof: Proof | None) -> Certificate:
+        mode, namespace = self.config.certificate_mode, self.config.namespace
+        seen = proof.fingerprint if proof else ""
+        match self.certificate:
+            case TlsCertificate() as made:
+                return Certificate(
+                    mode=mode,
+                    name=f"secret {namespace}/{made.secret}",
+                    compute_name=next(iter(self.load_balancer.ssl_certificates), ""),
+                    fingerprint=made.fingerprint,
+                    domains=made.domains,
+                    expires=made.expires,
+                    status="served" if seen == made.fingerprint else "",
+                )
+            case ManagedCertificate() as issued:
+                return Certificate(
+                    mode=mode,
+                    name=f"managedcertificate {namespace}/{issued.name}",
+                    compute_name=issued.compute_name,
+                    fingerprint=seen,
+                    domains=issued.domains,
+                    expires=issued.expires,
+                    status=issued.state,
+                )
+        if mode is CertificateMode.GOOGLE_MANAGED:
+            return Certificate(
+                mode=mode, name=f"managedcertificate {namespace}/{names.certificate(self.config.release)}"
+            )
+        return Certificate(mode=mode, name=f"secret {namespace}/{self.config.tls_secret}")
+
+
+def _verification(proof: Proof | None) -> Verification:
+    if proof is None:
+        return Verification()
+    return Verification(outcome="passed" if proof.passed else "failed", rungs=proof.rungs, call=proof.call)
+
+
+def _record(record: DnsRecord, ttl_seconds: int) -> str:
+    state: Any = "right" if record.right else f"now: {', '.join(record.answers) or 'no answer'}"
+    return f"{record.to_create(ttl_seconds)} ({state})"

@@ -1,0 +1,347 @@
+"""The Kubernetes API by plain objects: read, list, apply, create, delete, watch.
+
+The official client does connection, credentials and TLS; objects stay the dicts that manifests are, so that a field
+this project does not know survives. Every call has its own time limits, since the client has none by itself.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from tasks.core import names
+from tasks.core.config import LoadBalancerConfig
+from tasks.core.errors import AccessRefused, FieldConflict, ProvisioningError, ResourceFailed, Unreachable
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
+_TIMEOUT = (5.0, 30.0)
+"""Connect and read limit of one call, in seconds."""
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind by its address in the API."""
+
+    api_version: str
+    name: str
+    plural: str
+
+    def path(self, namespace: str, name: str = "") -> str:
+        """Path of the collection, or of one object in it; an empty namespace means cluster scope."""
+        root = f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
+        scope = f"/namespaces/{quote(namespace)}" if namespace else ""
+        return f"{root}{scope}/{self.plural}" + (f"/{quote(name)}" if name else "")
+
+
+SERVICE = Kind("v1", "Service", "services")
+SECRET = Kind("v1", "Secret", "secrets")
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
+POD = Kind("v1", "Pod", "pods")
+EVENT = Kind("v1", "Event", "events")
+NAMESPACE = Kind("v1", "Namespace", "namespaces")
+DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
+BACKEND_CONFIG = Kind("cloud.google.com/v1", "BackendConfig", "backendconfigs")
+FRONTEND_CONFIG = Kind("networking.gke.io/v1beta1", "FrontendConfig", "frontendconfigs")
+MANAGED_CERTIFICATE = Kind("networking.gke.io/v1", "ManagedCertificate", "managedcertificates")
+
+
+class Cluster:
+    """One cluster, as one set of credentials sees it."""
+
+    def __init__(self, api: "ApiClient") -> None:
+        self._api = api
+
+    @property
+    def host(self) -> str:
+        """URL of the API server."""
+        return str(self._api.configuration.host)
+
+    def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """Return the object, or None if there is none of that name.
+
+        Raises:
+            AccessRefused, Unreachable: see `tasks.core.errors`.
+        """
+        with _translated(f"{kind.name.lower()} {namespace}/{name}"):
+            status, body = self._call("GET", kind.path(namespace, name))
+            return None if status == 404 else _checked(status, body)
+
+    def list_objects(self, kind: Kind, namespace: str, *, labels: str = "", fields: str = "") -> list[Object]:
+        """Return the objects that fit both selectors; a kind the cluster does not serve has none."""
+        query = [("labelSelector", labels), ("fieldSelector", fields)]
+        with _translated(f"{kind.plural} in {namespace}"):
+            status, body = self._call("GET", kind.path(namespace), [pair for pair in query if pair[1]])
+            return [] if status == 404 else list(_checked(status, body).get("items") or [])
+
+    def apply(self, manifest: Object, kind: Kind, *, force: bool = False) -> Object:
+        """Server-side apply under our field manager.
+
+        Raises:
+            FieldConflict: another manager owns one of the fields with another value, and not `force`.
+        """
+        metadata = manifest["metadata"]
+        namespace, name = metadata["namespace"], metadata["name"]
+        query = [("fieldManager", names.FIELD_MANAGER), ("fieldValidation", "Strict"), ("force", str(force).lower())]
+        with _translated(f"{kind.name.lower()} {namespace}/{name}"):
+            path = kind.path(namespace, name)
+            status, body = self._call("PATCH", path, query, manifest, "application/apply-patch+yaml")
+            return _checked(status, body)
+
+    def create(self, manifest: Object, kind: Kind) -> Object | None:
+        """Create the object; None if one of that name exists already."""
+        metadata = manifest["metadata"]
+        namespace, name = metadata["namespace"], metadata["name"]
+        with _translated(f"{kind.name.lower()} {namespace}/{name}"):
+            query = [("fieldManager", names.FIELD_MANAGER), ("fieldValidation", "Strict")]
+            status, body = self._call("POST", kind.path(namespace), query, manifest)
+            if status == 409 and body.get("reason") == "AlreadyExists":
+                return None
+            return _checked(status, body)
+
+    def merge_patch(self, kind: Kind, namespace: str, name: str, patch: Object) -> Object:
+        """Patch by JSON merge, as `kubectl patch --type merge`; a resourceVersion in it guards against a change."""
+        with _translated(f"{kind.name.lower()} {namespace}/{name}"):
+            query = [("fieldManager", names.FIELD_MANAGER)]
+            status, body = self._call("PATCH", kind.path(namespace, name), query, patch, "application/merge-patch+json")
+            return _checked(status, body)
+
+    def delete(self, kind: Kind, namespace: str, name: str) -> bool:
+        """Ask for deletion; False if there was nothing to delete."""
+        with _translated(f"{kind.name.lower()} {namespace}/{name}"):
+            status, body = self._call("DELETE", kind.path(namespace, name))
+            if status == 404:
+                return False
+            _checked(status, body)
+            return True
+
+    def pod_log(self, namespace: str, name: str, container: str, *, previous: bool, lines: int = 30) -> str:
+        """Last lines of a container's log; empty when it has none."""
+        query = [("container", container), ("tailLines", str(lines)), ("previous", str(previous).lower())]
+        with _translated(f"pod {namespace}/{name}"):
+            response = self._request("GET", POD.path(namespace, name) + "/log", query)
+            text = response.data.decode("utf-8", "replace")
+            return text if response.status == 200 else ""
+
+    def serves(self, kind: Kind) -> bool:
+        """Whether the cluster knows the kind, that is, its CRD is installed."""
+        group, _, version = kind.api_version.rpartition("/")
+        with _translated(f"API group {kind.api_version}"):
+            status, body = self._call("GET", f"/apis/{group}/{version}" if group else f"/api/{version}")
+            if status == 404:
+                return False
+            return any(resource["name"] == kind.plural for resource in _checked(status, body).get("resources", []))
+
+    def may(self, verb: str, kind: Kind, namespace: str) -> bool:
+        """Whether we may do this, asked by SelfSubjectAccessReview."""
+        group = kind.api_version.rpartition("/")[0]
+        attributes = {"verb": verb, "group": group, "resource": kind.plural, "namespace": namespace}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        with _translated(f"access review of {verb} {kind.plural}"):
+            status, body = self._call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", (), review)
+            return bool(_checked(status, body)["status"]["allowed"])
+
+    def version(self) -> str:
+        """Version of the API server, such as v1.33.1."""
+        with _translated(f"API server {self.host}"):
+            return str(_checked(*self._call("GET", "/version"))["gitVersion"])
+
+    def kubeconfig(self, namespace: str) -> Object:
+        """A kubeconfig with our credentials of this moment, for a program that takes nothing else."""
+        configuration = self._api.configuration
+        header = str((configuration.auth_settings().get("BearerToken") or {}).get("value") or "")
+        user: Object = {"token": header.removeprefix("Bearer ")} if header else {}
+        if configuration.cert_file:
+            user |= {"client-certificate": configuration.cert_file, "client-key": configuration.key_file}
+        if configuration.username:
+            user |= {"username": configuration.username, "password": configuration.password}
+        server: Object = {"server": configuration.host}
+        if not configuration.verify_ssl:
+            server["insecure-skip-tls-verify"] = True
+        elif configuration.ssl_ca_cert:
+            server["certificate-authority"] = configuration.ssl_ca_cert
+        if configuration.tls_server_name:
+            server["tls-server-name"] = configuration.tls_server_name
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "cluster", "cluster": server}],
+            "users": [{"name": "user", "user": user}],
+            "contexts": [{"name": "here", "context": {"cluster": "cluster", "user": "user", "namespace": namespace}}],
+            "current-context": "here",
+        }
+
+    def wake_on_change(self, kind: Kind, namespace: str, name: str, wake: threading.Event) -> "Watching":
+        """Set `wake` whenever the object changes, until the returned context ends."""
+        return Watching(self, kind, namespace, name, wake)
+
+    def stream(self, kind: Kind, namespace: str, name: str, seconds: int) -> Any:
+        """Open a watch on one object; the caller reads lines and closes."""
+        query = [("watch", "true"), ("fieldSelector", f"metadata.name={name}"), ("timeoutSeconds", str(seconds))]
+        return self._request("GET", kind.path(namespace), query, timeout=(5.0, seconds + 5.0))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: list[tuple[str, str]] | tuple[()] = (),
+        body: Object | None = None,
+        content_type: str = "application/json",
+    ) -> tuple[int, Object]:
+        response = self._request(method, path, query, body, content_type)
+        text = response.data
+        try:
+            return response.status, json.loads(text) if text else {}
+        except ValueError:
+            return response.status, {"message": text[:200].decode("utf-8", "replace")}
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: list[tuple[str, str]] | tuple[()] = (),
+        body: Object | None = None,
+        content_type: str = "application/json",
+        timeout: tuple[float, float] = _TIMEOUT,
+    ) -> Any:
+        """Send one request through the client's own pool, with fresh credentials, and return urllib3's response."""
+        import urllib3
+
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        _, url, headers, *_ = self._api.param_serialize(
+            method, path, query_params=list(query), header_params=headers, auth_settings=["BearerToken"]
+        )
+        return self._api.rest_client.pool_manager.request(
+            method,
+            url,
+            body=None if body is None else json.dumps(body),
+            headers=headers,
+            timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
+            retries=False,
+            preload_content="watch=true" not in url,
+        )
+
+
+class Watching:
+    """A watch in a thread of its own; it only wakes, the awakened one reads the object anew."""
+
+    def __init__(self, cluster: Cluster, kind: Kind, namespace: str, name: str, wake: threading.Event) -> None:
+        self._cluster, self._kind, self._namespace, self._name = cluster, kind, namespace, name
+        self._wake, self._stop = wake, threading.Event()
+        self._response: Any = None
+        self._thread = threading.Thread(target=self._run, name=f"watch-{kind.plural}-{name}", daemon=True)
+
+    def __enter__(self) -> "Watching":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        response = self._response
+        if response is not None:
+            # Only closing the socket frees a thread that waits in recv for the next event.
+            _shut_down(response)
+        self._thread.join(timeout=2)
+
+    def _run(self) -> None:
+        import urllib3
+
+        while not self._stop.is_set():
+            try:
+                self._response = self._cluster.stream(self._kind, self._namespace, self._name, 240)
+                for _ in self._response.stream(65_536):
+                    if self._stop.is_set():
+                        return
+                    self._wake.set()
+            except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError):
+                # A watch is a convenience: the poll beside it notices everything, a little later.
+                pass
+            finally:
+                if self._response is not None:
+                    self._response.close()
+            self._stop.wait(1)
+
+
+def _shut_down(response: Any) -> None:
+    import contextlib
+    import socket
+
+    connection = getattr(response, "_connection", None) or getattr(response, "connection", None)
+    sock: socket.socket | None = getattr(connection, "sock", None)
+    with contextlib.suppress(OSError):
+        if sock is not None:
+            sock.shutdown(socket.SHUT_RDWR)
+
+
+def cluster(config: LoadBalancerConfig) -> Cluster:
+    """Return the cluster of the configuration; clients are kept, one per way to reach it.
+
+    Raises:
+        ProvisioningError: there is no usable kubeconfig, context, or GKE cluster of that name.
+    """
+    kubeconfig = os.environ.get("KUBECONFIG", "")
+    return _cluster(kubeconfig, config.kube_context, config.gke_cluster, config.gke_location, config.project)
+
+
+@lru_cache(maxsize=32)
+def _cluster(_kubeconfig: str, context: str, gke_cluster: str, gke_location: str, project: str) -> Cluster:
+    from kubernetes import client
+
+    from tasks.clients import kubeconfig
+
+    configuration = kubeconfig.from_gke(project, gke_location, gke_cluster) if gke_cluster else kubeconfig.load(context)
+    configuration.connection_pool_maxsize = 16
+    return Cluster(client.ApiClient(configuration))
+
+
+@contextmanager
+def _translated(resource: str) -> Iterator[None]:
+    import urllib3
+
+    try:
+        yield
+    except urllib3.exceptions.HTTPError as error:
+        raise Unreachable(
+            resource,
+            f"the API server did not answer ({_short(error)})",
+            "Check the cluster and your kubeconfig: kubectl cluster-info",
+        ) from error
+    except ProvisioningError as error:
+        raise type(error)(resource, error.observed, error.mend, error.layer) from error.__cause__
+
+
+def _checked(status: int, body: Object) -> Object:
+    """Return the body of a good answer; the resource of the raised error is filled in by `_translated`."""
+    if status < 300:
+        return body
+    message = str(body.get("message") or f"HTTP {status}")[:600]
+    if status == 401:
+        raise AccessRefused("", f"the API server does not accept our credentials ({message})", _LOGIN)
+    if status == 403:
+        raise AccessRefused("", message, "Ask for a Role with this verb; see: kubectl auth can-i --list")
+    if status == 409:
+        raise FieldConflict("", message, "See who owns the field: kubectl get … -o yaml --show-managed-fields")
+    if status == 429 or status >= 500:
+        raise Unreachable("", f"the API server answered {status} ({message})", "It may pass by itself; run again.")
+    raise ResourceFailed("", message, "The API server refuses the object; the message names the field.")
+
+
+_LOGIN = "Get new credentials: gcloud container clusters get-credentials CLUSTER --location LOCATION"
+
+
+def _short(error: BaseException) -> str:
+    cause = getattr(error, "reason", None) or error
+    return str(cause)[:200]

@@ -1,0 +1,338 @@
+"""What a user asks for: one flat, frozen model, validated before the first call.
+
+It is the single source of the flow's parameters: their names, types, defaults and texts reach the Prefect form, the
+API, the command line's `--set` and the report from here. Secrets are never values: a password or key is named.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from tasks.core import names
+from tasks.core.errors import ConfigurationError
+
+
+class CertificateMode(StrEnum):
+    """Who makes the certificate that clients see."""
+
+    SELF_MANAGED = "self-managed"
+    """This project makes a key and a self-signed certificate, straight into a Secret."""
+    GOOGLE_MANAGED = "google-managed"
+    """Google issues and renews it; needs a DNS record that points at the load balancer."""
+    EXISTING_SECRET = "existing-secret"  # noqa: S105  # a mode, not a secret
+    """A kubernetes.io/tls Secret that is there already."""
+
+
+class HttpMode(StrEnum):
+    """What port 80 does."""
+
+    REDIRECT = "redirect"
+    DISABLED = "disabled"
+
+
+class SecurityPolicyAction(StrEnum):
+    """What to do with the Cloud Armor policy of the backend service; leaving a field out does not remove it."""
+
+    KEEP = "keep"
+    SET = "set"
+    REMOVE = "remove"
+
+
+class ReleaseManager(StrEnum):
+    """Who writes the Milvus release."""
+
+    AUTO = "auto"
+    HELM = "helm"
+    MANIFEST = "manifest"
+
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_COMPUTE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+# gke-managed-certs deploy/managedcertificates-crd.yaml: labels, then a last label that starts with a letter.
+_DOMAIN = re.compile(r"([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z][-a-z0-9]*[a-z0-9]")
+_PROJECT = re.compile(r"([a-z][-a-z0-9.]*:)?[a-z][-a-z0-9]{4,28}[a-z0-9]")
+
+
+def _domain(value: str) -> str:
+    if not value:
+        raise ValueError("is missing; give the name clients will use, such as milvus.example.com")
+    if value.startswith("*."):
+        raise ValueError("is a wildcard; name every domain, neither a Google-managed certificate nor SNI takes this")
+    if value != value.lower():
+        raise ValueError(f"has upper-case letters; write {value.lower()}")
+    if value.endswith("."):
+        raise ValueError(f"ends with a dot; write {value.rstrip('.')}")
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        pass
+    else:
+        raise ValueError("is an IP address; a certificate and a host rule need a domain name")
+    if len(value) > 253 or any(len(label) > 63 for label in value.split(".")):
+        raise ValueError("is longer than DNS allows: 63 characters a label, 253 in all")
+    if not _DOMAIN.fullmatch(value):
+        raise ValueError("is no domain name: labels of a-z, 0-9 and '-', at least two, the last starts with a letter")
+    return value
+
+
+def _label(value: str) -> str:
+    if value and not _LABEL.fullmatch(value):
+        raise ValueError("is no Kubernetes name: a-z, 0-9 and '-', 63 characters at most, starting with a-z or 0-9")
+    return value
+
+
+def _release(value: str) -> str:
+    if not value or len(value) > 53 or not _LABEL.fullmatch(value):
+        raise ValueError("is no Helm release name: a-z, 0-9 and '-', 53 characters at most")
+    return value
+
+
+def _compute_name(value: str) -> str:
+    if value and not _COMPUTE_NAME.fullmatch(value):
+        raise ValueError("is no Compute name: a-z, 0-9 and '-', 63 characters at most, starting with a letter")
+    return value
+
+
+def _project(value: str) -> str:
+    if value and not _PROJECT.fullmatch(value):
+        raise ValueError("is no project ID: 6 to 30 characters, a-z, 0-9 and '-', starting with a letter")
+    return value
+
+
+Domain = Annotated[str, AfterValidator(_domain)]
+Label = Annotated[str, AfterValidator(_label)]
+ComputeName = Annotated[str, AfterValidator(_compute_name)]
+Seconds = Annotated[int, Field(ge=1, le=86_400)]
+
+_TICKET_MAX = 200
+_FIELDS_ALONE: dict[str, Any] = {"fields": "alone"}
+
+
+class LoadBalancerConfig(BaseModel):
+    """A Milvus release behind a global external Layer-7 load balancer, as one user wants it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    # --- what is published -------------------------------------------------------------------------------------
+    domain: Domain = Field(title="Domain", examples=["milvus.example.com"])
+    """Name clients dial, lower case; it becomes the host rule and stands in the certificate."""
+
+    release: Annotated[str, AfterValidator(_release)] = Field(default="my-release", title="Milvus release")
+    """Helm release of Milvus; the names of everything made are derived from it, as in the published guide."""
+
+    namespace: Label = Field(default="default", title="Namespace", min_length=1)
+    """Kubernetes namespace of the release; Ingress, Secret and configs are made in it too."""
+
+    certificate_mode: CertificateMode = Field(default=CertificateMode.SELF_MANAGED, title="Certificate")
+    """Who makes the certificate: self-managed (made here, into a Secret), google-managed, or existing-secret."""
+
+    additional_domains: tuple[Domain, ...] = Field(default=(), title="Additional domains", max_length=99)
+    """Further names for the same Milvus: more host rules, more names in the certificate."""
+
+    certificate_validity_days: int = Field(default=365, ge=1, le=825, title="Certificate lifetime (days)")
+    """Lifetime of a certificate made here, in days. Beyond 825 several TLS libraries refuse it."""
+
+    certificate_secret: Label = Field(default="", title="TLS Secret")
+    """Name of the kubernetes.io/tls Secret; required for existing-secret. Empty: <release>-milvus-tls."""
+
+    # --- where ---------------------------------------------------------------------------------------------------
+    project: Annotated[str, AfterValidator(_project)] = Field(default="", title="Google Cloud project")
+    """Project ID of the cluster and the load balancer. Empty: MILVUS_L7_PROJECT, else that of the credentials."""
+
+    kube_context: str = Field(default="", title="Kubernetes context", max_length=253)
+    """Context of the kubeconfig. Empty: its current context, or the service account inside a cluster."""
+
+    gke_cluster: ComputeName = Field(default="", title="GKE cluster")
+    """Cluster name to look up with Application Default Credentials instead of a kubeconfig; needs the location."""
+
+    gke_location: str = Field(default="", title="GKE location", pattern=r"^([a-z]+-[a-z]+\d+(-[a-z])?)?$")
+    """Region or zone of the GKE cluster, such as europe-west1 or europe-west1-b."""
+
+    # --- the load balancer -----------------------------------------------------------------------------------------
+    address_name: ComputeName = Field(default="", title="Static address")
+    """Name of the global static address, reserved if missing. Empty: <release>-milvus."""
+
+    dns_managed_zone: ComputeName = Field(default="", title="Cloud DNS zone")
+    """Managed zone to write the A record into. Empty: DNS is only checked, and the record to create is shown."""
+
+    dns_project: Annotated[str, AfterValidator(_project)] = Field(default="", title="Cloud DNS project")
+    """Project of the managed zone. Empty: the project above."""
+
+    dns_ttl_seconds: int = Field(default=300, ge=1, le=86_400, title="DNS record TTL (s)")
+    """Time to live of the A record this project writes, in seconds."""
+
+    backend_timeout_seconds: int = Field(default=3600, ge=1, le=86_400, title="Backend timeout (s)")
+    """Longest duration of one call through the load balancer, in seconds.
+
+    Google's default of 30 s cuts long searches and streams; beyond one day gcpdiag warns (lb/BP/2025_002)."""
+
+    draining_seconds: int = Field(default=60, ge=0, le=3600, title="Connection draining (s)")
+    """How long calls in flight may finish when a Milvus pod leaves, in seconds."""
+
+    http: HttpMode = Field(default=HttpMode.REDIRECT, title="Port 80")
+    """What plain HTTP does: redirect to HTTPS, or disabled."""
+
+    ssl_policy: ComputeName = Field(default="", title="SSL policy")
+    """Name of a global SSL policy. Empty: the load balancer's policy is left as it is."""
+
+    security_policy: SecurityPolicyAction = Field(default=SecurityPolicyAction.KEEP, title="Cloud Armor policy")
+    """keep what is set, set the policy named below, or remove any policy."""
+
+    security_policy_name: ComputeName = Field(default="", title="Cloud Armor policy name")
+    """Name of the Cloud Armor policy; given exactly when the action is set."""
+
+    # --- Milvus ----------------------------------------------------------------------------------------------------
+    release_manager: ReleaseManager = Field(default=ReleaseManager.AUTO, title="Release manager")
+    """Who changes Milvus: helm (an upgrade), manifest (server-side apply), auto (helm if Helm owns the release)."""
+
+    chart: str = Field(default="", title="Chart", max_length=1024)
+    """Chart of the upgrade: a folder, an archive, an oci:// reference, or a name in the repository.
+
+    Empty: MILVUS_L7_CHART, else the name of the chart deployed now."""
+
+    chart_repo: str = Field(default="https://zilliztech.github.io/milvus-helm/", title="Chart repository")
+    """Helm repository that a chart name is looked up in."""
+
+    chart_version: str = Field(default="", title="Chart version", max_length=64)
+    """Version of the chart. Empty: the version deployed now, so that nothing else changes."""
+
+    milvus_credentials_secret: Label = Field(default="", title="Milvus credentials")
+    """Name of a Secret in the namespace with keys username and password, for the proof. Empty: no authentication."""
+
+    proof_writes: bool = Field(default=True, title="Prove by writing")
+    """Create, fill, search and drop a small collection as the last rung; off: only reading calls."""
+
+    # --- deadlines -------------------------------------------------------------------------------------------------
+    rollout_timeout_seconds: Seconds = Field(default=900, title="Rollout deadline (s)")
+    """Milvus ready again after a change, in seconds."""
+
+    address_timeout_seconds: Seconds = Field(default=1200, title="Address deadline (s)")
+    """Ingress to address, in seconds; a minute or two is usual, 20 is long."""
+
+    backends_timeout_seconds: Seconds = Field(default=900, title="Backend health deadline (s)")
+    """Address to healthy backends, in seconds; 5 to 8 minutes are usual."""
+
+    certificate_timeout_seconds: Seconds = Field(default=5400, title="Certificate deadline (s)")
+    """Google-managed certificate to ACTIVE, in seconds; Google says up to 60 minutes once DNS is right."""
+
+    proof_timeout_seconds: Seconds = Field(default=1200, title="Proof deadline (s)")
+    """First proof that holds, in seconds; front ends are programmed minutes after the address appears."""
+
+    ticket: str = Field(default="", title="Ticket", max_length=_TICKET_MAX, pattern=r"^[\w .:/#@-]*$")
+    """Reference of the request, repeated in the report."""
+
+    @field_validator("additional_domains", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        """Accept `a.example.com,b.example.com`, as `--set` and a form's text field give it."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _agree(self, info: ValidationInfo) -> Self:
+        faults = [] if info.context is _FIELDS_ALONE else [text for _, text in _disagreements(self)]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Every domain, the main one first, none twice."""
+        return tuple(dict.fromkeys((self.domain, *self.additional_domains)))
+
+    @property
+    def address(self) -> str:
+        """Name of the global static address."""
+        return self.address_name or names.address(self.release)
+
+    @property
+    def tls_secret(self) -> str:
+        """Name of the TLS Secret the Ingress refers to, in either mode that has one."""
+        return self.certificate_secret or names.certificate(self.release)
+
+    @classmethod
+    def parse(cls, parameters: dict[str, Any]) -> Self:
+        """Validate, and report every fault at once.
+
+        Raises:
+            ConfigurationError: with one part per fault, none of them quoting a value of an unknown key.
+        """
+        try:
+            return cls.model_validate(parameters)
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+            faults = [_fault(detail) for detail in details]
+            if wrong := {str(detail["loc"][0]) for detail in details if detail["loc"]}:
+                # pydantic compares fields only when each is right by itself; the right ones are compared here.
+                faults += cls._disagreements_but_for(parameters, wrong)
+        raise ConfigurationError(
+            resource="configuration",
+            observed="; ".join(faults),
+            mend="Nothing was touched. Mend the configuration and run again.",
+        )
+
+    @classmethod
+    def _disagreements_but_for(cls, parameters: dict[str, Any], wrong: set[str]) -> list[str]:
+        """Faults between the fields that are right by themselves."""
+        right = {key: value for key, value in parameters.items() if key in cls.model_fields and key not in wrong}
+        stand_in = {"domain": "stand-in.example.com"} if "domain" in wrong else {}
+        config = cls.model_validate(right | stand_in, context=_FIELDS_ALONE)
+        return [text for fields, text in _disagreements(config) if not fields & wrong]
+
+
+def _disagreements(config: LoadBalancerConfig) -> Iterator[tuple[set[str], str]]:
+    """Faults between fields: the names of the fields, and the text."""
+    if bool(config.gke_cluster) != bool(config.gke_location):
+        yield {"gke_cluster", "gke_location"}, "gke_cluster and gke_location: give both or neither"
+    if config.gke_cluster and config.kube_context:
+        yield {"gke_cluster", "kube_context"}, "gke_cluster and kube_context: give one way to reach the cluster"
+    if (config.security_policy is SecurityPolicyAction.SET) != bool(config.security_policy_name):
+        fields = {"security_policy", "security_policy_name"}
+        yield fields, "security_policy_name: is given exactly when security_policy is set"
+    if config.certificate_mode is CertificateMode.EXISTING_SECRET and not config.certificate_secret:
+        fields = {"certificate_mode", "certificate_secret"}
+        yield fields, "certificate_secret: name the Secret to use with certificate_mode existing-secret"
+    if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
+        # gke-managed-certs deploy/managedcertificates-crd.yaml: maxLength 63 over the whole domain.
+        for field, domains in (("domain", (config.domain,)), ("additional_domains", config.additional_domains)):
+            for domain in domains:
+                if len(domain) > 63:
+                    text = f"has {len(domain)} characters; a Google-managed certificate takes 63 at most"
+                    yield {"certificate_mode", field}, f"{field} {domain}: {text}"
+
+
+def _fault(detail: Any) -> str:
+    field = ".".join(str(part) for part in detail["loc"])
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{field}: unknown key{_suggestion(field)}"
+        case "missing":
+            return f"{field}: is missing"
+        case "value_error":
+            text = str(detail["ctx"]["error"])
+        case _:
+            text = detail["msg"]
+    value = detail.get("input")
+    seen = f" {value!r}" if field and isinstance(value, str | int | float) else ""
+    return f"{field}{seen}: {text}" if field else text
+
+
+def _suggestion(key: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(key, LoadBalancerConfig.model_fields, n=1)
+    return f", did you mean {close[0]}?" if close else ""

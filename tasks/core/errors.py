@@ -1,0 +1,99 @@
+"""The exceptions of this project, by what a caller can do about them.
+
+    ProvisioningError            a step that did not reach its goal
+    ├── ConfigurationError       the user's to mend; lists every fault at once; nothing was written
+    ├── PreflightFailed          the world's to mend; lists every finding at once; nothing was written
+    ├── AccessRefused            401 or 403: credentials or roles are missing
+    ├── Unreachable              a server did not answer; may pass by itself
+    ├── NotReadyInTime           may still come: the deadline of a wait has passed
+    ├── ResourceFailed           will not come: a permanent cause was seen
+    ├── FieldConflict            somebody else owns a field we need to set
+    └── ProofFailed              a rung of the proof ladder broke
+
+Each names the layer, the resource, what was seen, and how to mend it; the message is made of these alone, so no
+exception carries a secret that its raiser did not put there.
+"""
+
+from typing import Self
+
+
+class ProvisioningError(Exception):
+    """A step that did not reach its goal.
+
+    Attributes:
+        layer: whose job it is: "configuration", "kubernetes", "milvus", "ingress", "certificate", "dns", "compute",
+            "network" or "client".
+        resource: the object, as kubectl writes it, or the tail of a Compute self-link.
+        observed: what was seen, values rather than adjectives.
+        mend: what to do next, a command where there is one.
+    """
+
+    layer = "kubernetes"
+
+    def __init__(self, resource: str, observed: str, mend: str, layer: str = "") -> None:
+        # A failure that Prefect persists is pickled: every subclass keeps this signature.
+        super().__init__(resource, observed, mend, layer or self.layer)
+        self.resource, self.observed, self.mend = resource, observed, mend
+        self.layer = layer or self.layer
+
+    def __str__(self) -> str:
+        return f"{self.resource}: {self.observed.rstrip('.')}. {self.mend}"
+
+    def as_dict(self) -> dict[str, str]:
+        """The error as the report has it."""
+        return {"layer": self.layer, "resource": self.resource, "observed": self.observed, "mend": self.mend}
+
+
+class ConfigurationError(ProvisioningError):
+    """The parameters are wrong; `observed` lists every fault."""
+
+    layer = "configuration"
+
+
+class PreflightFailed(ProvisioningError):
+    """The cluster or the project is not as the configuration needs it; nothing was written."""
+
+    @classmethod
+    def of(cls, failures: list[ProvisioningError]) -> Self:
+        """One error for all failed checks: the first names the layer, the text has them all."""
+        if len(failures) == 1:
+            only = failures[0]
+            return cls(only.resource, only.observed, only.mend, only.layer)
+        return cls(
+            resource=f"preflight, {len(failures)} findings",
+            observed="; ".join(f"{failure.resource}: {failure.observed}" for failure in failures),
+            mend=" ".join(dict.fromkeys(failure.mend for failure in failures)),
+            layer=failures[0].layer,
+        )
+
+
+class AccessRefused(ProvisioningError):
+    """Credentials are missing, expired or lack a permission."""
+
+
+class Unreachable(ProvisioningError):
+    """A server did not answer, or answered that it cannot now; a later try may succeed."""
+
+    layer = "network"
+
+
+class NotReadyInTime(ProvisioningError):
+    """A wait came to its deadline; the last observation is in `observed`."""
+
+
+class ResourceFailed(ProvisioningError):
+    """A permanent cause was seen: waiting longer changes nothing."""
+
+
+class FieldConflict(ProvisioningError):
+    """Another field manager owns a field with another value."""
+
+
+class ProofFailed(ProvisioningError):
+    """A rung of the proof ladder broke.
+
+    Attributes:
+        last_climb: the ladder as it was climbed last, for the report; None if it never was.
+    """
+
+    last_climb: object = None

@@ -1,0 +1,238 @@
+"""The evidence of one run: the same content as Markdown for people and as JSON for machines. Never a secret."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.core.config import CertificateMode, LoadBalancerConfig
+from tasks.core.errors import ProvisioningError
+from tasks.core.progress import Change, Journal
+
+VerificationOutcome = Literal["passed", "failed", "not run"]
+
+
+class Certificate(BaseModel):
+    """The certificate clients see."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mode: CertificateMode
+    name: str = ""
+    """Secret or ManagedCertificate, as kubectl writes it."""
+    compute_name: str = ""
+    """Name of the sslCertificates resource; empty until the load balancer has it."""
+    fingerprint: str = ""
+    """SHA-256 of the leaf, lower-case hex; empty when it was not seen."""
+    domains: tuple[str, ...] = ()
+    expires: str = ""
+    """RFC 3339; empty when it is not known."""
+    status: str = ""
+
+
+class RungRecord(BaseModel):
+    """One rung of the proof ladder."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    outcome: Literal["passed", "failed", "skipped"]
+    detail: str
+    seconds: float
+
+
+class Verification(BaseModel):
+    """The proof ladder, rung by rung."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: VerificationOutcome = "not run"
+    rungs: tuple[RungRecord, ...] = ()
+    call: str = ""
+    """The pymilvus call that was just executed."""
+
+
+class StepRecord(BaseModel):
+    """One step of the flow."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    state: str
+    seconds: float
+
+
+class Report(BaseModel):
+    """Everything a person asks after a run, and a machine before it goes on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: Literal["verified", "failed"]
+    address: str = ""
+    certificate: Certificate
+    verification: Verification = Verification()
+    resources: tuple[Change, ...] = ()
+    """Every resource made, changed, adopted or found as it should be, and the parts the controller made."""
+    writes: tuple[Change, ...] = ()
+    """Every mutating call of this run."""
+    steps: tuple[StepRecord, ...] = ()
+    dns_records: tuple[str, ...] = ()
+    """What DNS should say, in zone file form, and what it says now."""
+    console: str = ""
+    """The load balancer in the Cloud console."""
+    intent: dict[str, Any] = Field(default_factory=dict)
+    """The configuration, without defaults."""
+    ticket: str = ""
+    error: dict[str, str] | None = None
+    """layer, resource, observed, mend; None when verified."""
+
+    def as_json(self) -> str:
+        """The JSON twin; `error` is absent when there is none."""
+        return self.model_dump_json(indent=2, exclude_none=True)
+
+
+def build(
+    config: LoadBalancerConfig,
+    journal: Journal,
+    *,
+    address: str = "",
+    certificate: Certificate | None = None,
+    verification: Verification | None = None,
+    parts: Iterable[str] = (),
+    earlier: Iterable[Change] = (),
+    dns_records: Sequence[str] = (),
+    console: str = "",
+    error: BaseException | None = None,
+) -> Report:
+    """Put the report together from what the run has noted and learnt.
+
+    Args:
+        config: the intent.
+        journal: steps and writes of this attempt.
+        address: of the load balancer, empty if it has none yet.
+        certificate: what is known of it.
+        verification: the ladder, if it was climbed.
+        parts: Compute resources that the controller made.
+        earlier: changes of an earlier attempt of the same run, whose steps were not repeated.
+        dns_records: see `Report.dns_records`.
+        console: URL.
+        error: why the run failed; None if it did not.
+    """
+    changes = list(dict.fromkeys([*earlier, *journal.changes]))
+    made_by_gke = [Change(resource=part, action="adopted", detail="made by GKE") for part in parts]
+    return Report(
+        verdict="failed" if error else "verified",
+        address=address,
+        certificate=certificate or Certificate(mode=config.certificate_mode),
+        verification=verification or Verification(),
+        resources=tuple(dict.fromkeys([*changes, *made_by_gke])),
+        writes=tuple(change for change in changes if change.is_write),
+        steps=tuple(
+            StepRecord(name=step.name, state=step.state, seconds=round(step.seconds, 3))
+            for step in journal.steps.values()
+        ),
+        dns_records=tuple(dns_records),
+        console=console,
+        intent=config.model_dump(mode="json", exclude_defaults=True),
+        ticket=config.ticket,
+        error=_error(error) if error else None,
+    )
+
+
+def _error(error: BaseException) -> dict[str, str]:
+    if isinstance(error, ProvisioningError):
+        return error.as_dict()
+    # The text of an exception we did not make may hold anything; its kind and place may not.
+    return {
+        "layer": "client",
+        "resource": "this run",
+        "observed": f"an unexpected {type(error).__name__}",
+        "mend": "See the log of the run; please report it.",
+    }
+
+
+def markdown(report: Report) -> str:
+    """The report for people."""
+    sections = [_headline(report)]
+    if report.error:
+        sections.append(_failure(report.error))
+    sections += [
+        _facts(report),
+        _proof(report.verification),
+        _table(
+            "Resources",
+            ("resource", "what became of it", "detail"),
+            [(c.resource, c.action, c.detail) for c in report.resources],
+        ),
+        _table(
+            f"Writes: {len(report.writes)}",
+            ("resource", "action", "detail"),
+            [(c.resource, c.action, c.detail) for c in report.writes],
+        ),
+        _table("Steps", ("step", "state", "seconds"), [(s.name, s.state, f"{s.seconds:.2f}") for s in report.steps]),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _headline(report: Report) -> str:
+    domain = report.intent.get("domain", "")
+    if report.verdict == "verified":
+        return f"# Verified: {domain}\n\nA real Milvus client works through the Layer-7 load balancer."
+    return f"# Failed: {domain}"
+
+
+def _failure(error: Mapping[str, str]) -> str:
+    return (
+        f"**Layer:** {error['layer']}  \n**Resource:** {error['resource']}  \n"
+        f"**Seen:** {error['observed']}  \n**Mend:** {error['mend']}"
+    )
+
+
+def _facts(report: Report) -> str:
+    certificate = report.certificate
+    rows = [
+        ("Address", report.address or "none yet"),
+        ("Certificate", f"{certificate.mode.value} {certificate.name}".strip()),
+        ("Certificate in Compute", certificate.compute_name),
+        ("Fingerprint (SHA-256)", certificate.fingerprint),
+        ("Names", ", ".join(certificate.domains)),
+        ("Expires", certificate.expires),
+        ("Status", certificate.status),
+        ("DNS", "; ".join(report.dns_records)),
+        ("Ticket", report.ticket),
+        ("Console", report.console),
+        ("Configuration", ", ".join(f"{key}={value}" for key, value in report.intent.items())),
+    ]
+    return _table("", ("what", "value"), [row for row in rows if row[1]])
+
+
+def _proof(verification: Verification) -> str:
+    if not verification.rungs:
+        return ""
+    rows = [(rung.name, rung.outcome, rung.detail, f"{rung.seconds:.3f}") for rung in verification.rungs]
+    table = _table(f"Proof: {verification.outcome}", ("rung", "outcome", "detail", "seconds"), rows)
+    return f"{table}\n\n```python\n{verification.call}\n```" if verification.call else table
+
+
+def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"## {title}", ""] if title else []
+    if not rows:
+        return "\n".join([*lines, "None."]) if title else ""
+    lines += [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def console_link(project: str, url_map: str) -> str:
+    """The load balancer's page in the Cloud console, which lists it by its URL map.
+
+    >>> console_link("my-project", "k8s2-um-abc")
+    'https://console.cloud.google.com/net-services/loadbalancing/details/http/k8s2-um-abc?project=my-project'
+    """
+    if not project or not url_map:
+        return ""
+    return f"https://console.cloud.google.com/net-services/loadbalancing/details/http/{url_map}?project={project}"

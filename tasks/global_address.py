@@ -1,0 +1,51 @@
+"""Tasks on the global static address: reserved once, kept for good."""
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks import steps
+from tasks.clients import compute
+from tasks.core import progress
+from tasks.core.config import LoadBalancerConfig
+from tasks.core.errors import ResourceFailed
+from tasks.core.progress import Change
+
+
+class Address(BaseModel):
+    """A reserved global address."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    address: str
+    """IPv4, dotted."""
+    change: Change
+
+
+@steps.writing
+def reserve_address(config: LoadBalancerConfig) -> Address:
+    """Return the global static address of the configured name, reserved now if there is none.
+
+    Raises:
+        ResourceFailed: a quota, or an address that is not an external IPv4 one.
+        AccessRefused: a permission is missing.
+    """
+    api = compute.api(config)
+    name = config.address
+    resource = f"addresses/{name}"
+    found = api.get("addresses", name)
+    action: progress.Action = "unchanged"
+    if found is None:
+        api.insert("addresses", {"name": name, "addressType": "EXTERNAL", "ipVersion": "IPV4"})
+        found = api.get("addresses", name)
+        action = "created"
+    if found is None or not found.get("address"):
+        raise ResourceFailed(
+            resource,
+            "was reserved but cannot be read",
+            f"See it: gcloud compute addresses describe {name} --global --project {api.project}",
+            "compute",
+        )
+    change = Change(resource=resource, action=action, detail=found["address"])
+    progress.current().record(change)
+    steps.logger().info("address %s is %s (%s)", name, found["address"], action)
+    return Address(name=name, address=found["address"], change=change)

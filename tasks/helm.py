@@ -1,0 +1,107 @@
+"""Helm, called in a process of its own; see `tasks.helm_child` for why."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.core.errors import AccessRefused, FieldConflict, NotReadyInTime, ProvisioningError, ResourceFailed
+
+_TIMEOUT_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """One upgrade; `values` are the user values in full, `chart_version` empty means that of a chart on disk."""
+
+    namespace: str
+    release: str
+    chart: str
+    chart_repo: str
+    chart_version: str
+    description: str
+    values: dict[str, Any] = field(repr=False)
+
+
+def upgrade(request: Upgrade, kubeconfig: dict[str, Any]) -> int:
+    """Upgrade the release and return its new revision.
+
+    Raises:
+        FieldConflict: another manager owns a field the chart sets.
+        ResourceFailed: the chart cannot be had or does not render, or the release is busy.
+        AccessRefused: a permission is missing.
+        NotReadyInTime: Helm did not come back.
+    """
+    resource = f"release {request.namespace}/{request.release}"
+    # The name of the process is what Helm signs with; the module path replaces the virtual environment, which Python
+    # finds by that name.
+    child = subprocess.Popen(
+        ["helm", "-m", "tasks.helm_child"],
+        executable=sys.executable,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        out, err = child.communicate(json.dumps(vars(request) | {"kubeconfig": kubeconfig}), timeout=_TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        mend = f"See the release: helm -n {request.namespace} history {request.release}"
+        raise NotReadyInTime(resource, f"helm did not end within {_TIMEOUT_SECONDS} s", mend, "milvus") from error
+    finally:
+        child.kill()
+        child.wait()
+    try:
+        answer = json.loads(out)
+    except ValueError:
+        raise ResourceFailed(
+            resource, f"helm ended with {child.returncode}: {err[-300:]}", "Run again.", "milvus"
+        ) from None
+    if error_facts := answer.get("error"):
+        raise _error(request, resource, error_facts["kind"], error_facts["message"])
+    return int(answer["revision"])
+
+
+def _error(request: Upgrade, resource: str, kind: str, message: str) -> ProvisioningError:
+    history = f"helm -n {request.namespace} history {request.release}"
+    message = message.strip()[:800]
+    if "conflict" in message and "Apply failed" in message:
+        return FieldConflict(resource, message, _conflict_mend(request, message), "milvus")
+    if kind == "ChartVersionError":
+        return ResourceFailed(
+            resource, message, "Name the chart that is deployed, or set chart_version on purpose.", "milvus"
+        )
+    if kind in ("HelmChartLoadError", "HelmRepoError", "HelmRegistryError", "HelmIOError"):
+        mend = f"Check chart, chart_repo and chart_version; helm show chart {request.chart} must work here."
+        return ResourceFailed(resource, f"the chart cannot be had: {message}", mend, "milvus")
+    if "another operation" in message:
+        mend = f"Wait for it, or undo it: {history}, then helm -n {request.namespace} rollback {request.release}"
+        return ResourceFailed(resource, message, mend, "milvus")
+    if "forbidden" in message.lower():
+        return AccessRefused(resource, message, "Ask for a Role that may change what the chart has.", "milvus")
+    return ResourceFailed(resource, message, f"See the release: {history}", "milvus")
+
+
+def _conflict_mend(request: Upgrade, message: str) -> str:
+    """The command that gives up the first field in conflict; Helm names object, manager and path in its text."""
+    import re
+
+    # "… applying object NS/NAME /v1, Kind=Service: Apply failed with 1 conflict: conflict with "kubectl-annotate"
+    # using v1: .metadata.annotations.cloud.google.com/neg"
+    object_ = re.search(r"object (\S+)/(\S+) \S*, Kind=(\w+)", message)
+    kind, name = (object_[3].lower(), object_[2]) if object_ else ("service", "NAME")
+    keys = re.findall(r"\.metadata\.annotations\.(\S+?)(?:[,\s]|$)", message)
+    if keys:
+        give_up = " ".join(f"{key}-" for key in dict.fromkeys(keys))
+        return (
+            f"Somebody set it by hand. Give it up, the upgrade sets it again: "
+            f"kubectl -n {request.namespace} annotate {kind} {name} {give_up}; then run again."
+        )
+    return (
+        "Somebody else owns the field. See who: "
+        f"kubectl -n {request.namespace} get {kind} {name} -o yaml --show-managed-fields; let them give it up, "
+        "then run again."
+    )

@@ -1,0 +1,59 @@
+"""One Helm upgrade in a process of its own, whose name is `helm`.
+
+Helm 4 applies server-side under the name of the process that calls it. Called from a worker it would be `python3.11`,
+which owns nothing of a release that `helm` installed, and every changed field would be a conflict. A process of its
+own also keeps the Go runtime out of the flow and can be ended when a run is cancelled.
+
+Reads one JSON request from standard input and writes one JSON answer: values never stand in process arguments.
+"""
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    """Do what standard input asks; always answer, also with a failure."""
+    request = json.load(sys.stdin)
+    try:
+        answer = upgrade(request)
+    except Exception as error:  # the parent judges by kind and message
+        answer = {"error": {"kind": type(error).__name__, "message": str(error)}}
+    json.dump(answer, sys.stdout)
+
+
+def upgrade(request: dict[str, Any]) -> dict[str, Any]:
+    """Upgrade one release with exactly these user values."""
+    import helm_python
+
+    source, repository = request["chart"], request["chart_repo"]
+    chart: Any = source
+    options: dict[str, Any] = {"chart_version": request["chart_version"] or None}
+    if Path(source).exists():
+        chart = helm_python.Chart.load(source)
+        options = {}
+        if request["chart_version"] and chart.version != request["chart_version"]:
+            raise ChartVersionError(f"{source} has version {chart.version}, not {request['chart_version']}")
+    elif "://" not in source:
+        options["chart_repo_url"] = repository
+    config = helm_python.Config(kubeconfig_content=json.dumps(request["kubeconfig"]), namespace=request["namespace"])
+    with contextlib.closing(config):
+        release = config.upgrade(
+            chart,
+            request["release"],
+            request["values"],
+            reset_values=True,
+            description=request["description"],
+            **options,
+        )
+    return {"revision": release.get("version")}
+
+
+class ChartVersionError(Exception):
+    """The chart on disk is not of the version asked for."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Tasks on the Compute side of the load balancer, which GKE's controller owns: read only.
+
+The chain is walked from the Ingress' own annotations, never from names computed anew: forwarding rule, target proxy,
+URL map, backend service, groups, health.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks import events, polling, steps
+from tasks.clients import compute, kubernetes
+from tasks.clients.compute import Compute
+from tasks.core import annotations, diagnosis, names, status
+from tasks.core.config import LoadBalancerConfig
+from tasks.core.diagnosis import Finding, Outlook
+from tasks.polling import Ready
+
+
+class LoadBalancer(BaseModel):
+    """The parts of a load balancer, by the names Compute knows them under."""
+
+    model_config = ConfigDict(frozen=True)
+
+    forwarding_rule: str = ""
+    target_proxy: str = ""
+    url_map: str = ""
+    backend_services: tuple[str, ...] = ()
+    ssl_certificates: tuple[str, ...] = ()
+    healthy_endpoints: int = 0
+
+    def resources(self) -> list[str]:
+        """Every part as the tail of its self-link."""
+        parts = [
+            ("forwardingRules", (self.forwarding_rule,)),
+            ("targetHttpsProxies", (self.target_proxy,)),
+            ("urlMaps", (self.url_map,)),
+            ("backendServices", self.backend_services),
+            ("sslCertificates", self.ssl_certificates),
+        ]
+        return [f"{collection}/{name}" for collection, found in parts for name in found if name]
+
+
+@steps.observing
+def wait_for_backends(config: LoadBalancerConfig) -> LoadBalancer:
+    """Return the load balancer once every zone that has endpoints has a healthy one.
+
+    Health is asked of Compute itself: the Ingress' own `backends` annotation is written only on syncs and goes stale.
+
+    Raises:
+        ResourceFailed: the controller reported a permanent cause.
+        NotReadyInTime: not within `config.backends_timeout_seconds`.
+    """
+    cluster, api = kubernetes.cluster(config), compute.api(config)
+    namespace, name = config.namespace, names.ingress(config.release)
+    resource = f"backends of ingress {namespace}/{name}"
+    walked: list[LoadBalancer] = []
+
+    def look() -> Ready[LoadBalancer] | Finding:
+        if not walked:
+            live = cluster.read(kubernetes.INGRESS, namespace, name) or {}
+            chain = walk(api, status.marks(live))
+            if isinstance(chain, Finding):
+                return events.worst(cluster, namespace, (name, names.service(config.release))) or chain
+            walked.append(chain)
+        health = read_health(api, walked[0].backend_services)
+        if health.ready:
+            return Ready(walked[0].model_copy(update={"healthy_endpoints": health.healthy}))
+        if not health.groups:
+            found = events.worst(cluster, namespace, (name, names.service(config.release)))
+            if found:
+                return found
+        return diagnosis.of_health(health.groups, health.health_check, namespace=namespace, service=name)
+
+    waiting = steps.Waiting("backends", resource, config.backends_timeout_seconds)
+    found = polling.until(
+        look,
+        step="wait-for-backends",
+        resource=resource,
+        timeout_seconds=config.backends_timeout_seconds,
+        tell=waiting,
+    )
+    waiting.over()
+    steps.logger().info("%s: %d endpoints are healthy", resource, found.healthy_endpoints)
+    return found
+
+
+def walk(api: Compute, marks: dict[str, str]) -> LoadBalancer | Finding:
+    """Follow the chain from the Ingress' annotations; a link that is not there yet is a finding to wait for."""
+    rule_name = marks.get(annotations.HTTPS_FORWARDING_RULE, "")
+    if not rule_name:
+        return _missing("the Ingress has no annotation https-forwarding-rule yet")
+    rule = api.get("forwardingRules", rule_name)
+    if rule is None:
+        return _missing(f"forwardingRules/{rule_name} does not exist yet")
+    proxy = api.get("targetHttpsProxies", status.tail(rule.get("target", "")))
+    if proxy is None:
+        return _missing(f"targetHttpsProxies/{status.tail(rule.get('target', ''))} does not exist yet")
+    url_map = api.get("urlMaps", status.tail(proxy.get("urlMap", "")))
+    if url_map is None:
+        return _missing(f"urlMaps/{status.tail(proxy.get('urlMap', ''))} does not exist yet")
+    return LoadBalancer(
+        forwarding_rule=rule_name,
+        target_proxy=proxy["name"],
+        url_map=url_map["name"],
+        backend_services=tuple(status.routed_services(url_map)),
+        ssl_certificates=tuple(status.tail(link) for link in proxy.get("sslCertificates", [])),
+    )
+
+
+@dataclass(frozen=True)
+class Health:
+    """Health of all routed backend services at one look."""
+
+    groups: dict[str, list[str]]
+    """Group name (one NEG per zone) to the states of its endpoints; an empty list while Compute knows nothing."""
+    health_check: dict[str, Any]
+
+    @property
+    def healthy(self) -> int:
+        """Number of healthy endpoints."""
+        return sum(state == "HEALTHY" for states in self.groups.values() for state in states)
+
+    @property
+    def ready(self) -> bool:
+        """Every group that has endpoints has a healthy one, and at least one exists."""
+        return self.healthy > 0 and all("HEALTHY" in states for states in self.groups.values() if states)
+
+
+def read_health(api: Compute, backend_services: tuple[str, ...]) -> Health:
+    """Ask Compute for the health of every group of these backend services."""
+    groups: dict[str, list[str]] = {}
+    health_check: dict[str, Any] = {}
+    for name in backend_services:
+        service = api.get("backendServices", name) or {}
+        for backend in service.get("backends", []):
+            link = backend["group"]
+            zone = link.split("/zones/")[-1].split("/")[0]
+            groups[f"{zone}/{status.tail(link)}"] = [
+                str(entry.get("healthState", "")) for entry in api.health(name, link)
+            ]
+        for link in service.get("healthChecks", [])[:1]:
+            if not health_check and "HEALTHY" not in str(groups):
+                health_check = api.get("healthChecks", status.tail(link)) or {}
+    return Health(groups, health_check)
+
+
+def _missing(observed: str) -> Finding:
+    return Finding(Outlook.WAIT, "compute", "NotProgrammedYet", observed, "GKE builds it; wait.")

@@ -1,0 +1,107 @@
+"""Tasks on the ManagedCertificate: Google issues it once the load balancer serves and DNS points at it."""
+
+import threading
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks import applying, dns_record, events, polling, steps
+from tasks.clients import compute, kubernetes
+from tasks.core import diagnosis, manifests, names, status
+from tasks.core.config import LoadBalancerConfig
+from tasks.core.diagnosis import Finding, Outlook
+from tasks.core.progress import Change
+from tasks.polling import Ready
+
+
+class ManagedCertificate(BaseModel):
+    """An issued certificate, as Compute has it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    compute_name: str
+    domains: tuple[str, ...]
+    state: str
+    expires: str
+    """RFC 3339; empty if Compute does not say."""
+
+
+@steps.writing
+def apply_managed_certificate(config: LoadBalancerConfig) -> Change:
+    """Bring the ManagedCertificate to the configured domains; a second run changes nothing."""
+    manifest = manifests.managed_certificate(config)
+    return applying.apply(kubernetes.cluster(config), kubernetes.MANAGED_CERTIFICATE, manifest)
+
+
+@steps.observing
+def wait_for_certificate(config: LoadBalancerConfig, address: str) -> ManagedCertificate:
+    """Return the certificate once Compute says ACTIVE.
+
+    Compute is asked itself, since the ManagedCertificate's status lags it by up to ten minutes. While a domain has no
+    record the wait goes on, for somebody may be creating it; one that points elsewhere ends it.
+
+    Raises:
+        ResourceFailed: a permanent cause, such as a CAA record that forbids Google, or a record that points elsewhere.
+        NotReadyInTime: not within `config.certificate_timeout_seconds`.
+    """
+    cluster, api = kubernetes.cluster(config), compute.api(config)
+    namespace, name = config.namespace, names.certificate(config.release)
+    resource = f"managedcertificate {namespace}/{name}"
+
+    def look() -> Ready[ManagedCertificate] | Finding:
+        live = cluster.read(kubernetes.MANAGED_CERTIFICATE, namespace, name)
+        if live is None:
+            return Finding(Outlook.STOP, "certificate", "CertificateGone", "was deleted while we waited", "Run again.")
+        seen = status.managed_certificate(live)
+        if not seen.compute_name:
+            return _event_or_wait(cluster, config, name)
+        certificate = api.get("sslCertificates", seen.compute_name) or {}
+        managed = certificate.get("managed") or {}
+        state = str(managed.get("status") or "")
+        if state == "ACTIVE":
+            return Ready(
+                ManagedCertificate(
+                    name=name,
+                    compute_name=seen.compute_name,
+                    domains=tuple(managed.get("domains") or ()),
+                    state=state,
+                    expires=str(certificate.get("expireTime") or ""),
+                )
+            )
+        domains = {str(domain): str(value) for domain, value in (managed.get("domainStatus") or {}).items()}
+        answers = {
+            domain: dns_record.read_record(config, domain, address).answers
+            for domain, value in domains.items()
+            if value == "FAILED_NOT_VISIBLE"
+        }
+        return diagnosis.of_certificate(
+            state or seen.state,
+            domains or seen.domains,
+            namespace=namespace,
+            name=name,
+            address=address,
+            answers=answers,
+            stop_when_dns_points_elsewhere=not config.dns_managed_zone,
+        )
+
+    wake = threading.Event()
+    waiting = steps.Waiting("certificate", resource, config.certificate_timeout_seconds)
+    with cluster.wake_on_change(kubernetes.MANAGED_CERTIFICATE, namespace, name, wake):
+        found = polling.until(
+            look,
+            step="wait-for-certificate",
+            resource=resource,
+            timeout_seconds=config.certificate_timeout_seconds,
+            wake=wake,
+            tell=waiting,
+        )
+    waiting.over()
+    steps.logger().info("%s is ACTIVE as sslCertificates/%s", resource, found.compute_name)
+    return found
+
+
+def _event_or_wait(cluster: kubernetes.Cluster, config: LoadBalancerConfig, name: str) -> Finding:
+    if found := events.worst(cluster, config.namespace, (name,)):
+        return found
+    see = f"kubectl -n {config.namespace} describe managedcertificate {name}"
+    return Finding(Outlook.WAIT, "certificate", "NotCreatedYet", "has no Compute certificate yet", f"See why: {see}")

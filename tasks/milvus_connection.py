@@ -1,0 +1,139 @@
+"""Tasks with a real Milvus client, through the load balancer."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks import polling, proof, steps, tls_secret
+from tasks.clients import kubernetes, settings
+from tasks.core.config import CertificateMode, LoadBalancerConfig
+from tasks.core.diagnosis import Finding
+from tasks.core.errors import ProofFailed, ProvisioningError, ResourceFailed
+from tasks.core.report import RungRecord
+from tasks.polling import Ready
+
+
+class Proof(BaseModel):
+    """The proof ladder as it was climbed last."""
+
+    model_config = ConfigDict(frozen=True)
+
+    passed: bool
+    rungs: tuple[RungRecord, ...]
+    fingerprint: str
+    """SHA-256 of the certificate the load balancer showed; empty if none was seen."""
+    call: str
+    """The pymilvus call that was executed."""
+
+
+def warm_up() -> None:
+    """Import the client, which takes about as long as Prefect itself, while something else is waited for."""
+    import pymilvus  # noqa: F401
+
+
+@steps.observing
+def prove(config: LoadBalancerConfig, address: str, fingerprint: str) -> Proof:
+    """Climb the ladder until every rung holds, or for `config.proof_timeout_seconds`.
+
+    A load balancer that is being programmed answers wrongly for minutes: resets, failed handshakes, 404, 502. So a
+    rung that breaks is waited for, unless it cannot mend itself.
+
+    Args:
+        config: the configuration.
+        address: IPv4 of the load balancer.
+        fingerprint: of the certificate it must show; empty when Google chose it.
+
+    Raises:
+        ProofFailed: a rung broke for good, or until the deadline; it carries the last climb.
+    """
+    target = _target(config, address, fingerprint)
+    resource = f"load balancer {config.domain} at {address}"
+    climbs: list[Proof] = []
+
+    def look() -> Ready[Proof] | Finding:
+        climb = proof.prove(target)
+        climbs.append(_record(climb))
+        broken = climb.verdict.broken
+        if broken is None:
+            return Ready(climbs[-1])
+        fault = broken.fault
+        assert fault is not None
+        return Finding(fault.outlook, fault.owner, "RungBroken", f"rung {broken.name}: {fault.detail}", fault.mend)
+
+    waiting = steps.Waiting("proof", resource, config.proof_timeout_seconds)
+    try:
+        found = polling.until(
+            look,
+            step="prove",
+            resource=resource,
+            timeout_seconds=config.proof_timeout_seconds,
+            tell=waiting,
+        )
+    except polling.Stopped:
+        raise
+    except ProvisioningError as error:
+        failure = ProofFailed(error.resource, error.observed, error.mend, error.layer)
+        failure.last_climb = climbs[-1] if climbs else None
+        raise failure from error
+    waiting.over()
+    return found
+
+
+def _target(config: LoadBalancerConfig, address: str, fingerprint: str) -> proof.Target:
+    return proof.Target(
+        domain=config.domain,
+        address=address,
+        port=settings.https_port(),
+        certificate_mode=config.certificate_mode,
+        trust=_trust(config),
+        trust_source=f"kubectl -n {config.namespace} get secret {config.tls_secret} "
+        "-o jsonpath='{.data.tls\\.crt}' | base64 -d > tls.crt",
+        expected_fingerprints=frozenset([fingerprint] if fingerprint else []),
+        dns_servers=settings.dns_servers(),
+        dns_required=config.certificate_mode is CertificateMode.GOOGLE_MANAGED,
+        credentials=_credentials(config),
+        credentials_source=f"secret {config.namespace}/{config.milvus_credentials_secret}",
+        proof_writes=config.proof_writes,
+    )
+
+
+def _trust(config: LoadBalancerConfig) -> bytes | None:
+    """What the client trusts: the Secret's own certificate where it has no public authority behind it."""
+    if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
+        return None
+    return tls_secret.trust_root(_secret(config, config.tls_secret, "certificate"))
+
+
+def _credentials(config: LoadBalancerConfig) -> tuple[str, str] | None:
+    """User and password of the named Secret; they go to the client and nowhere else."""
+    name = config.milvus_credentials_secret
+    if not name:
+        return None
+    live = _secret(config, name, "milvus")
+    user, password = tls_secret.pem(live, "username").decode(), tls_secret.pem(live, "password").decode()
+    if not user or not password:
+        raise ResourceFailed(
+            f"secret {config.namespace}/{name}",
+            "has no keys username and password",
+            f"kubectl -n {config.namespace} create secret generic {name} --from-literal=username=… "
+            "--from-file=password=FILE",
+            "milvus",
+        )
+    return user, password
+
+
+def _secret(config: LoadBalancerConfig, name: str, layer: str) -> dict[str, Any]:
+    live = kubernetes.cluster(config).read(kubernetes.SECRET, config.namespace, name)
+    if live is None:
+        resource = f"secret {config.namespace}/{name}"
+        raise ResourceFailed(resource, "does not exist", "Run again from the start; it is made there.", layer)
+    return live
+
+
+def _record(climb: proof.Proof) -> Proof:
+    return Proof(
+        passed=climb.verdict.broken is None,
+        rungs=tuple(RungRecord.model_validate(rung.as_dict()) for rung in climb.verdict.rungs),
+        fingerprint=climb.certificate.fingerprint if climb.certificate else "",
+        call=climb.call,
+    )

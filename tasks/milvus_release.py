@@ -1,0 +1,350 @@
+"""Tasks on the Milvus release: ClusterIP, TLS, the three annotations, REST out of the way; one upgrade for all.
+
+Whoever owns the release makes the change: Helm by an upgrade that keeps every value and the chart's version, or
+server-side apply when Helm does not know the release. Nothing is written when nothing would change.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks import helm, polling, steps
+from tasks.clients import kubernetes, settings
+from tasks.clients.kubernetes import Cluster
+from tasks.core import annotations, diagnosis, helm_record, names, progress, release_values, status
+from tasks.core.config import LoadBalancerConfig, ReleaseManager
+from tasks.core.diagnosis import Finding, Outlook
+from tasks.core.errors import ProvisioningError, ResourceFailed
+from tasks.core.helm_record import Release
+from tasks.core.progress import Change
+from tasks.polling import Ready
+
+_OURS = "milvus-gke-l7:"
+"""Begins the description of every revision we make, so that one we left half-done is known as ours."""
+
+
+class MilvusRelease(BaseModel):
+    """What became of the release."""
+
+    model_config = ConfigDict(frozen=True)
+
+    manager: ReleaseManager
+    revision: int
+    """Helm revision that is deployed now; 0 when Helm does not own the release."""
+    changes: tuple[Change, ...]
+
+
+@steps.writing
+def apply_milvus_release(config: LoadBalancerConfig) -> MilvusRelease:
+    """Make Milvus fit to stand behind the load balancer.
+
+    Raises:
+        FieldConflict: somebody owns a field that the chart sets, such as an annotation set by kubectl.
+        ResourceFailed: the release is busy, its chart cannot be had, or its values cannot be merged.
+    """
+    cluster = kubernetes.cluster(config)
+    release = read_release(cluster, config)
+    if release is None:
+        return _apply_manifests(cluster, config)
+    return _upgrade(cluster, config, release)
+
+
+def read_release(cluster: Cluster, config: LoadBalancerConfig) -> Release | None:
+    """The newest Helm revision, or None when Helm does not know the release or is not to be used."""
+    if config.release_manager is ReleaseManager.MANIFEST:
+        return None
+    return helm_record.latest(revisions(cluster, config))
+
+
+def revisions(cluster: Cluster, config: LoadBalancerConfig) -> list[dict[str, Any]]:
+    """The Secrets Helm keeps of the release."""
+    return cluster.list_objects(kubernetes.SECRET, config.namespace, labels=helm_record.selector(config.release))
+
+
+def _upgrade(cluster: Cluster, config: LoadBalancerConfig, release: Release) -> MilvusRelease:
+    resource = f"release {config.namespace}/{config.release}"
+    service = read_service(cluster, config)
+    wanted = annotations.on_service(_port_name(service, config), names.backend_config(config.release))
+    release = _settled(cluster, config, release)
+    version = release_values.milvus_version(_milvus_image(cluster, config), release.app_version)
+    values = release_values.desired_values(release.values, annotations=wanted, milvus_version=version)
+    new_chart = bool(config.chart_version) and config.chart_version != release.chart_version
+    lines = release_values.differences(release.values, values)
+    if not lines and not new_chart and release.status == "deployed" and service_fits(service, wanted):
+        return _result(Change(resource=resource, action="unchanged"), ReleaseManager.HELM, release.revision)
+    lines = lines or ["the live Service differs from the release"]
+    for line in lines:
+        steps.logger().info("%s: %s", resource, line)
+    request = helm.Upgrade(
+        namespace=config.namespace,
+        release=config.release,
+        chart=settings.chart(config) or release.chart,
+        chart_repo=config.chart_repo,
+        chart_version=config.chart_version or release.chart_version,
+        description=f"{_OURS} TLS and Layer-7 annotations for {config.domain}",
+        values=values,
+    )
+    revision = helm.upgrade(request, cluster.kubeconfig(config.namespace))
+    return _result(Change(resource=resource, action="updated", detail="; ".join(lines)), ReleaseManager.HELM, revision)
+
+
+def _settled(cluster: Cluster, config: LoadBalancerConfig, release: Release) -> Release:
+    """The revision to build upon, after clearing away an upgrade of ours that was killed half-way.
+
+    Helm refuses to act on a release whose newest revision is pending. When that revision is ours, the process that
+    made it is dead (the run's own retry got here), and its record is removed; the objects it changed are the ones the
+    next upgrade changes.
+
+    Raises:
+        ResourceFailed: somebody else's upgrade is pending.
+    """
+    resource = f"release {config.namespace}/{config.release}"
+    if not release.status.startswith("pending"):
+        if release.status == "failed":
+            # Helm upgrades over a failed revision; its values may be ours, so the deployed ones are the base.
+            return helm_record.deployed(revisions(cluster, config)) or release
+        return release
+    if not release.description.startswith(_OURS) and release.description != "Preparing upgrade":
+        raise ResourceFailed(
+            resource,
+            f"revision {release.revision} is {release.status}: {release.description}",
+            f"Wait for it, or undo it: helm -n {config.namespace} rollback {config.release}",
+            "milvus",
+        )
+    name = f"sh.helm.release.v1.{config.release}.v{release.revision}"
+    cluster.delete(kubernetes.SECRET, config.namespace, name)
+    progress.current().record(
+        Change(resource=f"secret {config.namespace}/{name}", action="deleted", detail="an upgrade killed half-way")
+    )
+    before = helm_record.deployed(revisions(cluster, config))
+    if before is None:
+        raise ResourceFailed(resource, "was never deployed", f"Install Milvus first: helm -n {config.namespace} list")
+    return before
+
+
+def _apply_manifests(cluster: Cluster, config: LoadBalancerConfig) -> MilvusRelease:
+    """Server-side apply of our few fields on Service, ConfigMap and workload."""
+    service = read_service(cluster, config)
+    wanted = annotations.on_service(_port_name(service, config), names.backend_config(config.release))
+    deployments = milvus_deployments(cluster, config, service)
+    image = _image_of(deployments)
+    version = release_values.milvus_version(image, "")
+    config_map, key = _configuration_of(cluster, config, deployments)
+    text = (config_map.get("data") or {}).get(key)
+    desired = release_values.desired_user_yaml(text, version)
+    changes = [_patch_service(cluster, config, service, wanted)]
+    if desired != text:
+        changes.append(_patch_config_map(cluster, config, config_map, key, desired))
+        changes += [_restart(cluster, config, deployment, desired) for deployment in deployments]
+    return MilvusRelease(manager=ReleaseManager.MANIFEST, revision=0, changes=tuple(changes))
+
+
+def _patch_service(
+    cluster: Cluster, config: LoadBalancerConfig, service: dict[str, Any], wanted: dict[str, str]
+) -> Change:
+    name = service["metadata"]["name"]
+    resource = f"service {config.namespace}/{name}"
+    if service_fits(service, wanted):
+        return _recorded(Change(resource=resource, action="unchanged"))
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": config.namespace, "annotations": wanted},
+        "spec": {"type": "ClusterIP"},
+    }
+    # Asked for by release_manager: the Service's type and our annotations become ours.
+    cluster.apply(manifest, kubernetes.SERVICE, force=True)
+    return _recorded(Change(resource=resource, action="updated", detail="ClusterIP, annotations"))
+
+
+def _patch_config_map(
+    cluster: Cluster, config: LoadBalancerConfig, config_map: dict[str, Any], key: str, text: str
+) -> Change:
+    metadata = config_map["metadata"]
+    patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "data": {key: text}}
+    cluster.merge_patch(kubernetes.CONFIG_MAP, config.namespace, metadata["name"], patch)
+    return _recorded(
+        Change(resource=f"configmap {config.namespace}/{metadata['name']}", action="updated", detail=f"{key}: TLS")
+    )
+
+
+def _restart(cluster: Cluster, config: LoadBalancerConfig, deployment: dict[str, Any], text: str) -> Change:
+    """Roll a Deployment to the new configuration: a mounted subPath never updates by itself."""
+    import hashlib
+
+    name = deployment["metadata"]["name"]
+    mark = {f"{names.FIELD_MANAGER}/config": hashlib.sha256(text.encode()).hexdigest()[:16]}
+    patch = {"spec": {"template": {"metadata": {"annotations": mark}}}}
+    cluster.merge_patch(kubernetes.DEPLOYMENT, config.namespace, name, patch)
+    return _recorded(
+        Change(resource=f"deployment {config.namespace}/{name}", action="updated", detail="restarted for TLS")
+    )
+
+
+def _configuration_of(
+    cluster: Cluster, config: LoadBalancerConfig, deployments: list[dict[str, Any]]
+) -> tuple[dict[str, Any], str]:
+    """The ConfigMap that Milvus reads its settings from, and the key in it."""
+    for deployment in deployments:
+        for volume in deployment["spec"]["template"]["spec"].get("volumes") or []:
+            name = (volume.get("configMap") or {}).get("name")
+            found = cluster.read(kubernetes.CONFIG_MAP, config.namespace, name) if name else None
+            for key in ("user.yaml", "milvus.yaml"):
+                if found and key in (found.get("data") or {}):
+                    return found, key
+    raise ResourceFailed(
+        f"release {config.namespace}/{config.release}",
+        "no Deployment of it mounts a ConfigMap with user.yaml or milvus.yaml, so TLS cannot be turned on",
+        "Turn it on where Milvus is configured: common.security.tlsMode: 1, and proxy.http.port: 8080.",
+        "milvus",
+    )
+
+
+def read_service(cluster: Cluster, config: LoadBalancerConfig) -> dict[str, Any]:
+    """The Milvus Service.
+
+    Raises:
+        ResourceFailed: there is none.
+    """
+    name = names.service(config.release)
+    service = cluster.read(kubernetes.SERVICE, config.namespace, name)
+    if service is None:
+        raise ResourceFailed(
+            f"service {config.namespace}/{name}",
+            "does not exist",
+            f"See the releases there are: helm -n {config.namespace} list",
+            "milvus",
+        )
+    return service
+
+
+def service_fits(service: dict[str, Any], wanted: dict[str, str]) -> bool:
+    """Whether the live Service is as the load balancer needs it."""
+    live = status.marks(service)
+    return service["spec"].get("type") == "ClusterIP" and all(
+        annotations.same(key, live.get(key), value) for key, value in wanted.items()
+    )
+
+
+def _port_name(service: dict[str, Any], config: LoadBalancerConfig) -> str:
+    port = status.milvus_port(service)
+    if port is None or not port.name:
+        raise ResourceFailed(
+            f"service {config.namespace}/{service['metadata']['name']}",
+            "has no named Milvus port (milvus, 19530)" if port is None else f"port {port.number} has no name",
+            "GKE finds the protocol by the port's name: name it milvus in the chart (service.portName).",
+            "milvus",
+        )
+    return port.name
+
+
+def milvus_deployments(cluster: Cluster, config: LoadBalancerConfig, service: dict[str, Any]) -> list[dict[str, Any]]:
+    """The Deployments that a change of Milvus' settings restarts: those of the release, and those the Service selects.
+
+    etcd, MinIO and Pulsar belong to the same release but not to the same name; they are not restarted by it.
+    """
+    found = cluster.list_objects(kubernetes.DEPLOYMENT, config.namespace)
+    selector = service["spec"].get("selector") or {}
+    product = selector.get("app.kubernetes.io/name", "milvus")
+
+    def belongs(deployment: dict[str, Any]) -> bool:
+        labels = deployment["spec"]["template"].get("metadata", {}).get("labels") or {}
+        selected = bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+        instance = labels.get("app.kubernetes.io/instance") == config.release
+        return selected or (instance and labels.get("app.kubernetes.io/name") == product)
+
+    return [deployment for deployment in found if belongs(deployment)]
+
+
+def _milvus_image(cluster: Cluster, config: LoadBalancerConfig) -> str:
+    return _image_of(milvus_deployments(cluster, config, read_service(cluster, config)))
+
+
+def _image_of(deployments: list[dict[str, Any]]) -> str:
+    images = [
+        container.get("image", "")
+        for deployment in deployments
+        for container in deployment["spec"]["template"]["spec"].get("containers") or []
+    ]
+    return next((image for image in images if "milvus" in image.rpartition("@")[0] or "milvus" in image), "")
+
+
+@steps.observing
+def wait_for_rollout(config: LoadBalancerConfig) -> int:
+    """Return the number of Milvus Deployments once every one runs its newest template and is ready.
+
+    Raises:
+        ResourceFailed: a Pod crashes, cannot start or cannot be scheduled; the cause is from its log.
+        NotReadyInTime: not within `config.rollout_timeout_seconds`.
+    """
+    cluster = kubernetes.cluster(config)
+    resource = f"milvus of release {config.namespace}/{config.release}"
+
+    def look() -> Ready[int] | Finding:
+        deployments = milvus_deployments(cluster, config, read_service(cluster, config))
+        unready = [deployment for deployment in deployments if not _rolled_out(deployment)]
+        if not unready:
+            return Ready(len(deployments))
+        judged = _judge_pods(cluster, config, unready[0])
+        return judged or diagnosis.of_deployment(unready[0])
+
+    waiting = steps.Waiting("rollout", resource, config.rollout_timeout_seconds)
+    found = polling.until(
+        look,
+        step="wait-for-rollout",
+        resource=resource,
+        timeout_seconds=config.rollout_timeout_seconds,
+        tell=waiting,
+    )
+    waiting.over()
+    return found
+
+
+def _rolled_out(deployment: dict[str, Any]) -> bool:
+    wanted: int = deployment["spec"].get("replicas", 1)
+    seen: dict[str, int] = deployment.get("status") or {}
+    return (
+        seen.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 1)
+        and seen.get("updatedReplicas", 0) >= wanted
+        and seen.get("availableReplicas", 0) >= wanted
+        and seen.get("replicas", 0) <= max(wanted, seen.get("updatedReplicas", 0))
+    )
+
+
+def _judge_pods(cluster: Cluster, config: LoadBalancerConfig, deployment: dict[str, Any]) -> Finding | None:
+    """The gravest finding among the Deployment's Pods; a crashed one is judged by its log."""
+    labels = deployment["spec"]["selector"].get("matchLabels") or {}
+    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    findings: list[Finding] = []
+    for pod in cluster.list_objects(kubernetes.POD, config.namespace, labels=selector):
+        if pod["metadata"].get("deletionTimestamp"):
+            continue
+        found = diagnosis.of_pod(pod, log=_crash_log(cluster, config, pod))
+        if found:
+            findings.append(found)
+    stops = [finding for finding in findings if finding.outlook is Outlook.STOP]
+    return next(iter(stops or findings), None)
+
+
+def _crash_log(cluster: Cluster, config: LoadBalancerConfig, pod: dict[str, Any]) -> str:
+    """Log of the run of a container that has ended, empty when none has."""
+    for container in (pod.get("status") or {}).get("containerStatuses") or []:
+        if not container.get("restartCount") and "terminated" not in (container.get("state") or {}):
+            continue
+        for previous in (True, False):
+            try:
+                log = cluster.pod_log(config.namespace, pod["metadata"]["name"], container["name"], previous=previous)
+            except ProvisioningError:
+                continue  # a log that cannot be had takes nothing from the diagnosis of the status
+            if log:
+                return log
+    return ""
+
+
+def _recorded(change: Change) -> Change:
+    progress.current().record(change)
+    return change
+
+
+def _result(change: Change, manager: ReleaseManager, revision: int) -> MilvusRelease:
+    return MilvusRelease(manager=manager, revision=revision, changes=(_recorded(change),))

@@ -1,0 +1,163 @@
+"""Tasks on the TLS Secret: a self-managed certificate is made straight into it, an existing one is checked.
+
+The private key is made in memory, goes to the API server, and is nowhere else: not in a result, a log or a file.
+"""
+
+import base64
+import binascii
+import datetime as dt
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks import steps
+from tasks.clients import kubernetes
+from tasks.core import certificates, manifests, progress, status
+from tasks.core.config import LoadBalancerConfig
+from tasks.core.errors import ResourceFailed
+from tasks.core.progress import Change
+
+
+class TlsCertificate(BaseModel):
+    """The public facts of the certificate in a Secret."""
+
+    model_config = ConfigDict(frozen=True)
+
+    secret: str
+    fingerprint: str
+    """SHA-256 of the leaf, lower-case hex."""
+    domains: tuple[str, ...]
+    expires: str
+    """RFC 3339."""
+    change: Change
+
+
+@steps.writing
+def make_tls_secret(config: LoadBalancerConfig) -> TlsCertificate:
+    """Return the self-managed certificate, made now unless the Secret holds one that still serves.
+
+    Two runs at once make one key pair: the Secret is created, not overwritten, and replaced only in the version that
+    was judged.
+
+    Raises:
+        ResourceFailed: the Secret holds a certificate of somebody else's that does not fit.
+    """
+    cluster = kubernetes.cluster(config)
+    now = dt.datetime.now(dt.UTC)
+    live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret)
+    if live is None:
+        pair = certificates.self_signed(config.domains, config.certificate_validity_days, now)
+        manifest = manifests.tls_secret(config, pair.certificate_pem, pair.key_pem)
+        if cluster.create(manifest, kubernetes.SECRET) is not None:
+            return _result(config, pair.certificate_pem, "created", "")
+        live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret) or {}
+    certificate_pem, key_pem = pem(live, "tls.crt"), pem(live, "tls.key")
+    reasons = certificates.reasons_to_replace(certificate_pem, key_pem, config.domains, now)
+    if not reasons:
+        return _result(config, certificate_pem, "unchanged", "")
+    if refusal := refusal_to_replace(config, live):
+        raise refusal
+    pair = certificates.self_signed(config.domains, config.certificate_validity_days, now)
+    patch = manifests.tls_secret(config, pair.certificate_pem, pair.key_pem)
+    del patch["type"]  # immutable
+    patch["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+    cluster.merge_patch(kubernetes.SECRET, config.namespace, config.tls_secret, patch)
+    return _result(config, pair.certificate_pem, "updated", "; ".join(reasons))
+
+
+@steps.observing
+def check_tls_secret(config: LoadBalancerConfig) -> TlsCertificate:
+    """Return the facts of the existing Secret's certificate.
+
+    Raises:
+        ResourceFailed: there is none, or Google Cloud or a client would refuse it; every reason at once.
+    """
+    live = kubernetes.cluster(config).read(kubernetes.SECRET, config.namespace, config.tls_secret)
+    if fault := existing_fault(config, live):
+        raise fault
+    assert live is not None
+    return _result(config, pem(live, "tls.crt"), "unchanged", "")
+
+
+def existing_fault(config: LoadBalancerConfig, live: dict[str, Any] | None) -> ResourceFailed | None:
+    """Why the existing Secret cannot be used; None if it can."""
+    resource = f"secret {config.namespace}/{config.tls_secret}"
+    make = f"kubectl -n {config.namespace} create secret tls {config.tls_secret} --cert=CHAIN.pem --key=KEY.pem"
+    if live is None:
+        return ResourceFailed(resource, "does not exist", f"Create it: {make}", "certificate")
+    now = dt.datetime.now(dt.UTC)
+    found = certificates.faults(pem(live, "tls.crt"), pem(live, "tls.key"), config.domains, now)
+    if not found:
+        return None
+    return ResourceFailed(resource, "; ".join(found), f"Replace it: {make}", "certificate")
+
+
+def unfit_to_replace(config: LoadBalancerConfig, live: dict[str, Any]) -> ResourceFailed | None:
+    """Why no self-managed certificate can be had in this Secret; None if its own serves, or may be replaced."""
+    now = dt.datetime.now(dt.UTC)
+    if not certificates.reasons_to_replace(pem(live, "tls.crt"), pem(live, "tls.key"), config.domains, now):
+        return None
+    return refusal_to_replace(config, live)
+
+
+def refusal_to_replace(config: LoadBalancerConfig, live: dict[str, Any]) -> ResourceFailed | None:
+    """Why the Secret in the place of a self-managed certificate must not be overwritten; None if it may be.
+
+    Ours and self-signed ones (the published guide makes such a one) may be; what an authority has issued may not.
+    """
+    resource = f"secret {config.namespace}/{config.tls_secret}"
+    if not live or status.ours(live):
+        return None
+    if live.get("type") != "kubernetes.io/tls":
+        return ResourceFailed(
+            resource, f"is of type {live.get('type')}, made by somebody else", _OTHER_NAME, "certificate"
+        )
+    try:
+        facts = certificates.read(pem(live, "tls.crt"))
+    except ValueError as error:
+        return ResourceFailed(resource, f"is not ours, and {error}", _OTHER_NAME, "certificate")
+    if facts.self_signed:
+        return None
+    return ResourceFailed(
+        resource,
+        "holds a certificate of an authority that does not serve these domains any more",
+        "Renew it and set certificate_mode=existing-secret, or " + _OTHER_NAME,
+        "certificate",
+    )
+
+
+_OTHER_NAME = "name another Secret with certificate_secret."
+
+
+def trust_root(live: dict[str, Any]) -> bytes | None:
+    """What a client must trust to accept the Secret's certificate; None: the public roots.
+
+    `ca.crt` if the Secret has one (cert-manager writes it), else the chain when it ends in a self-signed certificate.
+    """
+    if authority := pem(live, "ca.crt"):
+        return authority
+    chain = pem(live, "tls.crt")
+    last = chain[chain.rfind(b"-----BEGIN CERTIFICATE-----") :]
+    return chain if certificates.read(last).self_signed else None
+
+
+def pem(live: dict[str, Any], key: str) -> bytes:
+    """One entry of a Secret, decoded; empty when it is missing or no base64."""
+    try:
+        return base64.b64decode((live.get("data") or {}).get(key) or "", validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _result(config: LoadBalancerConfig, certificate_pem: bytes, action: progress.Action, why: str) -> TlsCertificate:
+    facts = certificates.read(certificate_pem)
+    change = Change(resource=f"secret {config.namespace}/{config.tls_secret}", action=action, detail=why)
+    progress.current().record(change)
+    steps.logger().info("%s: %s, expires %s", change.resource, action, facts.not_after.date())
+    return TlsCertificate(
+        secret=config.tls_secret,
+        fingerprint=facts.fingerprint,
+        domains=facts.domains,
+        expires=facts.not_after.isoformat(),
+        change=change,
+    )
