@@ -327,8 +327,14 @@ def _fault(detail: Any) -> str:
         case _:
             text = detail["msg"]
     value = detail.get("input")
-    seen = f" {value!r}" if field and isinstance(value, str | int | float) else ""
+    # What stands where a Secret's name belongs may be the secret itself.
+    shown = isinstance(value, str | int | float) and not field.endswith("_secret")
+    seen = f" {_cut(repr(value))}" if field and shown else ""
     return f"{field}{seen}: {text}" if field else text
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def _suggestion(key: str) -> str:
