@@ -10,6 +10,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sandbox.dataplane.snapshot import Endpoint, Json, Snapshot
+from sandbox.pod_network import dialled
 
 _BACKEND_IDLE_TIMEOUT = "600s"
 """Google's keepalive towards backends, fixed (request-distribution)."""
@@ -52,7 +53,7 @@ def assignment(name: str, snapshot: Snapshot, healthy: Collection[Endpoint]) -> 
     """The endpoints of one backend service with the probers' verdict on each."""
     endpoints = [
         {
-            "endpoint": {"address": {"socket_address": {"address": address, "port_value": port}}},
+            "endpoint": {"address": {"socket_address": {"address": dialled(address), "port_value": port}}},
             "health_status": "HEALTHY" if (address, port) in healthy else "UNHEALTHY",
         }
         for address, port in snapshot.endpoints_of(name)

@@ -17,6 +17,8 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
+from sandbox.pod_network import dialled
+
 _SECTIONS = {"HTTP": "httpHealthCheck", "HTTPS": "httpsHealthCheck", "HTTP2": "http2HealthCheck"}
 
 
@@ -55,7 +57,7 @@ class Check:
 def probe(check: Check, address: str, serving_port: int) -> bool:
     """Whether the endpoint answers 200 in time."""
     port = check.port or serving_port
-    host = check.host or address
+    host, address = check.host or address, dialled(address)
     try:
         if check.type == "HTTP2":
             return _probe_http2(check, address, port, host)
