@@ -19,6 +19,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# Read once, when grpc is imported for the first time, whoever does that; it writes handshake failures to stderr.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
 _DIMENSION = 8
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 
@@ -182,8 +185,7 @@ def rpc_error(error: BaseException) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the chatter of grpc and pymilvus off the terminal; what they have to say is in the error."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read once, when grpc is imported
+    """Keep pymilvus' tracebacks off the terminal; what they have to say is in the error."""
     import pymilvus  # noqa: F401  # sets up its logger
 
     logger = logging.getLogger("pymilvus")

@@ -30,7 +30,7 @@ _DEFAULT_GRPC_PORT = "19530"
 _SHARED_PORT_IS_FATAL = (2, 5)
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")  # Go's strconv.ParseBool, which reads this key
 _NULL = ("", "~", "null", "Null", "NULL")
-_MAP, _STR, _INT = (f"tag:yaml.org,2002:{kind}" for kind in ("map", "str", "int"))
+_MAP, _STR, _INT, _NOTHING = (f"tag:yaml.org,2002:{kind}" for kind in ("map", "str", "int", "null"))
 _SECRET = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
 _ABSENT = "(absent)"
 
@@ -147,7 +147,7 @@ def _parse(text: str) -> yaml.MappingNode:
         where = f" in line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it does not parse"
         raise _refused(USER_YAML, f"is not valid YAML{where}: {problem}", "Mend extraConfigFiles.user.yaml.") from None
-    if root is None or (isinstance(root, yaml.ScalarNode) and root.value in _NULL):
+    if root is None or (isinstance(root, yaml.ScalarNode) and root.tag == _NOTHING):
         return yaml.MappingNode(_MAP, [])
     if not isinstance(root, yaml.MappingNode):
         kind = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
@@ -190,7 +190,7 @@ def _with(root: yaml.MappingNode, path: tuple[str, ...], value: int) -> yaml.Map
         key, old = pairs[place]
         if isinstance(old, yaml.MappingNode) and rest:
             pairs[place] = (key, _with(old, rest, value))
-        elif isinstance(old, yaml.ScalarNode) and (not rest or old.value in _NULL):
+        elif isinstance(old, yaml.ScalarNode) and (not rest or old.tag == _NOTHING):
             pairs[place] = (key, _nested(rest, value))
         else:
             raise _refused(USER_YAML, f"{key.value} is not a mapping", "Mend extraConfigFiles.user.yaml.")
