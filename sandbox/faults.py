@@ -40,7 +40,9 @@ CATALOGUE: dict[str, Kind] = {
     ),
     "readiness-gate-stall": Kind("pods stay NotReady behind their NEG readiness gate"),
     # Kubernetes API
-    "kube-forbidden": Kind("the API server refuses by RBAC", {"verb": "*", "resource": "*"}),
+    "kube-forbidden": Kind(
+        "the API server refuses by RBAC what this user asks", {"verb": "*", "resource": "*", "user": "admin"}
+    ),
     "kube-unauthorized": Kind("the API server no longer accepts anybody's token"),
     "kube-unavailable": Kind("the API server answers 503", {"verb": "*", "resource": "*"}),
     # DNS and workload
