@@ -85,7 +85,10 @@ def _run(config: LoadBalancerConfig, report: Path | None) -> int:
     code = FAILED
     try:
         with prefect_server.for_command_line():
-            code = _provision(config, journal)
+            try:
+                code = _provision(config, journal)
+            finally:
+                _send_logs()
     except prefect_server.ServerDidNotStart as error:
         _say(f"milvus-l7: {error}")
         return FAILED
@@ -117,6 +120,13 @@ def _provision(config: LoadBalancerConfig, journal: Journal) -> int:
             _say(f"milvus-l7: {error}")
             return FAILED
     return DONE
+
+
+def _send_logs() -> None:
+    """Hand the last log lines to the server, which may be ours and about to stop."""
+    from prefect.logging.handlers import APILogHandler
+
+    APILogHandler().flush()
 
 
 def _parameters(file: Path | None, pairs: list[str]) -> dict[str, Any]:
