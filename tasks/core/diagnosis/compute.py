@@ -101,7 +101,7 @@ _ROWS = (
 _BY_REASON = {reason: row for row in _ROWS for reason in row.reasons}
 _TRAILING_REASON = re.compile(rf", (?P<reason>{'|'.join(_BY_REASON)})(?![A-Za-z])", re.IGNORECASE)
 _BY_CAUSE = {row.cause: row for row in _ROWS}
-_BY_STATUS = {400: "InvalidRequest", 401: "Unauthenticated", 404: "NotFound", 409: "AlreadyExists"}
+_BY_STATUS = {400: "InvalidRequest", 404: "NotFound", 409: "AlreadyExists"}
 _BY_STATUS |= {412: "ChangedMeanwhile", 429: "RateLimited"}
 
 _ADDRESS_IN_USE = _Row(
@@ -145,6 +145,8 @@ def of_googleapi_text(text: str) -> Finding | None:
 
 
 def _row(http_status: int, reason: str, message: str) -> _Row:
+    if http_status == 401:  # its reason is "required" when there was no token at all
+        return _BY_CAUSE["Unauthenticated"]
     row = _BY_REASON.get(_folded(reason))
     if _IN_USE_ADDRESS.search(message):
         return _ADDRESS_IN_USE

@@ -46,6 +46,14 @@ _SERVICE_YAML = "kubectl -n {namespace} get service {service} -o yaml"
 _INGRESS_ROWS = (
     # --- what stops translation: nothing at all is created (§2.5, §6.4) ---
     _Row(
+        r'failed to retrieve the system default backend service "(?P<backend>[^"]+)"',
+        _STOP,
+        "ingress",
+        "DefaultBackendMissing",
+        "GKE's add-on is damaged: kubectl -n kube-system get service default-http-backend. Until it is back, set "
+        "spec.defaultBackend of the Ingress.",
+    ),
+    _Row(
         r'could not find service "(?:(?P<service_namespace>[^/"]+)/)?(?P<service>[^"]+)"',
         _STOP,
         "kubernetes",
@@ -119,14 +127,6 @@ _INGRESS_ROWS = (
         "HealthCheckTypeInvalid",
         "Set spec.healthCheck.type of the BackendConfig to HTTP, which port 9091 speaks: "
         "kubectl -n {namespace} get backendconfig -o yaml",
-    ),
-    _Row(
-        r'failed to retrieve the system default backend service "(?P<backend>[^"]+)"',
-        _STOP,
-        "ingress",
-        "DefaultBackendMissing",
-        "GKE's add-on is damaged: kubectl -n kube-system get service default-http-backend. Until it is back, set "
-        "spec.defaultBackend of the Ingress.",
     ),
     _Row(
         r"failed to validate prefix path|due to (?:invalid wildcard|empty path)|unsupported path type",

@@ -131,7 +131,7 @@ def _of_end(
     container: Mapping[str, Any], ended: Mapping[str, Any], names: Mapping[str, str], log: str, *, looping: bool
 ) -> Finding | None:
     """Judge how the container ended last; a container that runs again keeps the benefit of the doubt."""
-    running = bool((container.get("state") or {}).get("running"))
+    running = "running" in (container.get("state") or {})
     if not looping and (running or not ended or ended.get("exitCode") == 0):
         return None
     text = f"{ended.get('message') or ''}\n{log}"

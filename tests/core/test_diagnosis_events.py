@@ -1,0 +1,419 @@
+"""Every event text we know, as the controllers write it (ingress-gce, gke-managed-certs), to what it means."""
+
+from typing import Any
+
+import pytest
+
+from tasks.core.diagnosis import Finding, Outlook, of_event
+
+STOP, WAIT, RETRY = Outlook.STOP, Outlook.WAIT, Outlook.RETRY
+TRANSLATE = "Translation failed: invalid ingress spec: "
+SYNC = (
+    "Error syncing to GCP: error running load balancer syncing routine: loadbalancer x6vt-ns-ing-0ab does not exist: "
+)
+BACKENDS = "Error syncing to GCP: error running backend syncing routine: "
+
+
+def an_event(message: str, reason: str = "Sync", *, kind: str = "Ingress", type_: str = "Warning") -> dict[str, Any]:
+    return {
+        "type": type_,
+        "reason": reason,
+        "message": message,
+        "involvedObject": {"kind": kind, "namespace": "ns", "name": "my-release-milvus"},
+    }
+
+
+def of(message: str, reason: str = "Sync", **how: Any) -> Finding:
+    found = of_event(an_event(message, reason, **how))
+    assert found is not None
+    return found
+
+
+MALFORMED_ANNOTATIONS = [  # gke.md §2.5
+    pytest.param(
+        TRANSLATE + 'could not parse "service.alpha.kubernetes.io/app-protocols" annotation on service "ns/svc", err: '
+        "invalid character '\\'' looking for beginning of value",
+        "AppProtocolsInvalid",
+        """annotate --overwrite service svc 'cloud.google.com/app-protocols={"milvus":"HTTP2"}'""",
+        id="app-protocols not JSON",
+    ),
+    pytest.param(
+        TRANSLATE + 'could not parse "service.alpha.kubernetes.io/app-protocols" annotation on service "ns/svc", err: '
+        "invalid port application protocol: GRPC",
+        "AppProtocolsInvalid",
+        "HTTP, HTTPS or HTTP2",
+        id="app-protocols with another value",
+    ),
+    pytest.param(
+        TRANSLATE
+        + 'error getting BackendConfig for port "19530" on service "ns/svc", err: BackendConfig annotation is '
+        "invalid json",
+        "BackendConfigAnnotationInvalid",
+        '{"default":"NAME"}',
+        id="backend-config not JSON",
+    ),
+    pytest.param(
+        TRANSLATE + 'error getting BackendConfig for port "19530" on service "ns/svc", err: no BackendConfig\'s found '
+        "in annotation",
+        "BackendConfigAnnotationInvalid",
+        '{"default":"NAME"}',
+        id="backend-config empty",
+    ),
+    pytest.param(
+        TRANSLATE + "BackendConfig ns/milvus-bc is not valid: iap and cdn cannot be enabled at the same time",
+        "BackendConfigInvalid",
+        "kubectl -n ns edit backendconfig milvus-bc",
+        id="BackendConfig not valid",
+    ),
+    pytest.param(
+        TRANSLATE + 'service "ns/svc" is type "ClusterIP", expected "NodePort" or "LoadBalancer" when not using NEGs',
+        "NegAnnotationMissing",
+        """kubectl -n ns annotate --overwrite service svc 'cloud.google.com/neg={"ingress":true}'""",
+        id="neg absent or invalid on ClusterIP",
+    ),
+]
+
+FATAL_MESSAGES = [  # gke.md §6.4
+    pytest.param(
+        TRANSLATE + 'could not find service "ns/x"', "ServiceMissing", "kubectl -n ns get service x", id="no Service"
+    ),
+    pytest.param(
+        TRANSLATE + 'could not find port "19531" in service "ns/svc"',
+        "ServicePortMissing",
+        "kubectl -n ns get service svc -o yaml",
+        id="no such port",
+    ),
+    pytest.param(
+        TRANSLATE + 'failed to retrieve the system default backend service "kube-system/default-http-backend" with '
+        'port "http": could not find service "kube-system/default-http-backend"',
+        "DefaultBackendMissing",
+        "kubectl -n kube-system get service default-http-backend",
+        id="default backend gone",
+    ),
+    pytest.param(
+        TRANSLATE + "failed to validate prefix path /* due to invalid wildcard",
+        "PathInvalid",
+        "pathType Prefix",
+        id="wildcard in a Prefix path",
+    ),
+    pytest.param(
+        TRANSLATE + "failed to validate prefix path due to empty path",
+        "PathInvalid",
+        "pathType Prefix",
+        id="empty path",
+    ),
+    pytest.param(
+        TRANSLATE + "unsupported path type: Regex", "PathInvalid", "pathType Prefix", id="unsupported path type"
+    ),
+    pytest.param(
+        SYNC + 'error initializing translator env: secrets "my-tls" not found',
+        "TlsSecretMissing",
+        "kubectl -n ns get secret my-tls",
+        id="TLS Secret missing",
+    ),
+    pytest.param(
+        SYNC + 'secret "" does not exist', "TlsSecretUnnamed", "no secretName", id="spec.tls without secretName"
+    ),
+    pytest.param(
+        SYNC + 'secret "my-tls" does not specify cert as string data',
+        "TlsSecretIncomplete",
+        "kubectl -n ns describe secret my-tls",
+        id="no tls.crt",
+    ),
+    pytest.param(
+        SYNC + 'secret "my-tls" does not specify private key as string data',
+        "TlsSecretIncomplete",
+        "tls.crt and tls.key",
+        id="no tls.key",
+    ),
+    pytest.param(
+        SYNC + "the given static IP name milvus-ip doesn't translate to an existing static IP.",
+        "StaticAddressMissing",
+        "gcloud compute addresses describe milvus-ip --global",
+        id="static address missing",
+    ),
+    pytest.param(
+        SYNC + "googleapi: Error 404: The resource 'projects/p/global/sslCertificates/mine' was not found, notFound",
+        "PreSharedCertificateMissing",
+        "pre-shared-cert",
+        id="pre-shared certificate missing",
+    ),
+    pytest.param(
+        SYNC
+        + "googleapi: Error 400: Invalid value for field 'resource.IPAddress': '34.1.2.3'. Specified IP address is "
+        "already being used by another resource., invalid",
+        "AddressInUse",
+        "gcloud compute addresses list --global",
+        id="address used by another load balancer",
+    ),
+    pytest.param(
+        SYNC + "googleapi: Error 400: Specified IP address is in-use and would result in a conflict., ipInUse",
+        "AddressInUse",
+        "gcloud compute addresses list --global",
+        id="address in use",
+    ),
+    pytest.param(
+        BACKENDS + "googleapi: Error 403: Quota 'BACKEND_SERVICES' exceeded.  Limit: 5.0 globally., quotaExceeded",
+        "QuotaExceeded",
+        "raise the quota BACKEND_SERVICES: gcloud compute project-info describe",
+        id="quota, synchronous",
+    ),
+    pytest.param(
+        BACKENDS + "googleapi: Error 403: QUOTA_EXCEEDED - Quota 'HEALTH_CHECKS' exceeded.  Limit: 9.0 globally.",
+        "QuotaExceeded",
+        "raise the quota HEALTH_CHECKS",
+        id="quota, in the operation",
+    ),
+    pytest.param(
+        SYNC + "googleapi: Error 403: Required 'compute.urlMaps.create' permission for "
+        "'projects/my-project/global/urlMaps/x', forbidden",
+        "PermissionDenied",
+        "Grant compute.urlMaps.create to the caller, for example with roles/compute.loadBalancerAdmin: gcloud projects "
+        "add-iam-policy-binding my-project",
+        id="permission",
+    ),
+    pytest.param(
+        BACKENDS + "the HTTP health check configuration on the existing health check k8s1-0ab is nil. k8s1-0ab",
+        "HealthCheckEdited",
+        "gcloud compute health-checks describe k8s1-0ab --global",
+        id="health check edited by hand",
+    ),
+    pytest.param(
+        BACKENDS + 'Protocol "GRPC" is not valid, must be one of ["HTTP","HTTPS","HTTP2"]',
+        "HealthCheckTypeInvalid",
+        "spec.healthCheck.type",
+        id="health check type",
+    ),
+    pytest.param(
+        SYNC + "both global-static-ip and regional-static-ip cannot be specified",
+        "TwoStaticAddresses",
+        "regional-static-ip-name-",
+        id="two static addresses",
+    ),
+    pytest.param(
+        SYNC + "cannot enable HTTPS Redirects with the V1 Ingress naming scheme",
+        "RedirectNeedsNewIngress",
+        "http=disabled",
+        id="redirect on an old Ingress",
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "cause", "mend"), [*MALFORMED_ANNOTATIONS, *FATAL_MESSAGES])
+def test_a_permanent_cause_stops_at_once_with_its_mend(message: str, cause: str, mend: str) -> None:
+    found = of(message, "Translate" if message.startswith(TRANSLATE) else "Sync")
+
+    assert (found.outlook, found.cause) == (STOP, cause)
+    assert mend in found.mend
+    assert found.observed.partition(" (")[0] in message
+
+
+TRANSIENT = [
+    pytest.param(
+        TRANSLATE
+        + 'error getting BackendConfig for port "19530" on service "ns/svc", err: no BackendConfig for service '
+        "port exists.",
+        "BackendConfigMissing",
+        id="BackendConfig not there yet",
+    ),
+    pytest.param(
+        "Error: no FrontendConfig for Ingress exists.", "FrontendConfigMissing", id="FrontendConfig not there yet"
+    ),
+    pytest.param(
+        SYNC + "invalid configuration: both HTTP and HTTPS are disabled (kubernetes.io/ingress.allow-http is false and "
+        "no valid TLS configuration found)",
+        "NoCertificateAttached",
+        id="managed certificate not attached yet",
+    ),
+    pytest.param(
+        BACKENDS + "googleapi: Error 403: Rate Limit Exceeded, rateLimitExceeded", "RateLimited", id="rate limit"
+    ),
+    pytest.param(BACKENDS + "googleapi: Error 503: Backend Error, backendError", "ServerError", id="server error"),
+    pytest.param(BACKENDS + "googleapi: got HTTP response code 502 with body: ", "ServerError", id="no JSON body"),
+    pytest.param(
+        SYNC + "googleapi: Error 400: The resource 'projects/p/global/urlMaps/x' is not ready, resourceNotReady",
+        "ResourceNotReady",
+        id="right after an insert",
+    ),
+    pytest.param(
+        SYNC
+        + "googleapi: Error 404: The resource 'projects/p/global/sslCertificates/mcrt-0a1b' was not found, notFound",
+        "ManagedCertificateNotYetCreated",
+        id="managed certificate being made anew",
+    ),
+    pytest.param(
+        SYNC + "googleapi: Error 412: Invalid fingerprint., conditionNotMet", "ChangedMeanwhile", id="stale fingerprint"
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "cause"), TRANSIENT)
+def test_a_passing_fault_is_tried_again(message: str, cause: str) -> None:
+    found = of(message)
+
+    assert (found.outlook, found.cause) == (RETRY, cause)
+
+
+def test_a_missing_managed_certificate_is_tried_again_by_its_controller() -> None:
+    found = of("ManagedCertificate ns:milvus-cert missing", "MissingCertificate")
+
+    assert (found.outlook, found.layer, found.cause) == (RETRY, "certificate", "ManagedCertificateMissing")
+    assert "kubectl -n ns get managedcertificate milvus-cert" in found.mend
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        TRANSLATE + "… no BackendConfig for service port exists.",
+        "ManagedCertificate ns:milvus-cert missing",
+        SYNC + "invalid configuration: both HTTP and HTTPS are disabled",
+    ],
+)
+def test_what_is_a_matter_of_order_is_permanent_after_a_while(message: str) -> None:
+    fresh = of_event(an_event(message), age_seconds=20)
+    old = of_event(an_event(message), age_seconds=3600)
+
+    assert fresh is not None
+    assert old is not None
+    assert (fresh.outlook, old.outlook) == (RETRY, STOP)
+
+
+def test_no_certificate_is_permanent_without_a_managed_one() -> None:
+    found = of_event(an_event(SYNC + "invalid configuration: both HTTP and HTTPS are disabled"), google_managed=False)
+
+    assert found is not None
+    assert (found.outlook, found.layer) == (STOP, "certificate")
+
+
+NEG = [
+    pytest.param(
+        "ProcessServiceFailed",
+        'error processing service "ns/my-release-milvus": NEG annotation is invalid.',
+        (STOP, "NegAnnotationInvalid"),
+        id="annotation",
+    ),
+    pytest.param(
+        "SyncNetworkEndpointGroupFailed",
+        'Failed to sync NEG "k8s1-0ab" (will retry): something odd',
+        (RETRY, "NegSyncFailed"),
+        id="sync, unknown text",
+    ),
+    pytest.param(
+        "SyncNetworkEndpointGroupFailed",
+        "Failed to sync NEG \"k8s1-0ab\" (will retry): googleapi: Error 403: Quota 'NETWORK_ENDPOINT_GROUPS' "
+        "exceeded.  Limit: 100.0 in region x., quotaExceeded",
+        (STOP, "QuotaExceeded"),
+        id="sync, quota",
+    ),
+    pytest.param(
+        "AttachFailed", "googleapi: Error 500: Internal Error, internalError", (RETRY, "ServerError"), id="attach"
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "message", "expected"), NEG)
+def test_a_warning_on_the_service(reason: str, message: str, expected: tuple[Outlook, str]) -> None:
+    found = of(message, reason, kind="Service")
+
+    assert (found.outlook, found.cause) == expected
+
+
+CERTIFICATE = [
+    pytest.param(
+        "BackendError",
+        "googleapi: Error 403: Quota 'SSL_CERTIFICATES' exceeded.  Limit: 10.0 globally., quotaExceeded",
+        (STOP, "QuotaExceeded"),
+        id="quota, synchronous",
+    ),
+    pytest.param(
+        "TooManyCertificates",
+        "operation operation-1 DONE. Status: FORBIDDEN (403), errors: (QUOTA_EXCEEDED: Quota 'SSL_CERTIFICATES' "
+        "exceeded.  Limit: 10.0 globally.)",
+        (STOP, "QuotaExceeded"),
+        id="quota, in the operation",
+    ),
+    pytest.param(
+        "BackendError",
+        "googleapi: Error 400: The ssl_certificate resource 'projects/p/global/sslCertificates/mcrt-1' is already "
+        "being used by 'projects/p/global/targetHttpsProxies/k8s2-ts-x', resourceInUseByAnotherResource",
+        (RETRY, "ResourceInUse"),
+        id="in use while its domains change",
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "message", "expected"), CERTIFICATE)
+def test_a_warning_on_the_managed_certificate(reason: str, message: str, expected: tuple[Outlook, str]) -> None:
+    found = of(message, reason, kind="ManagedCertificate")
+
+    assert (found.outlook, found.cause) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "message"),
+    [
+        ("Ingress", "Sync", "Scheduled for sync"),
+        ("Ingress", "Sync", 'UrlMap "k8s2-um-x" created'),
+        ("Ingress", "Sync", 'TargetProxy "k8s2-ts-x" certs updated'),
+        ("Ingress", "Sync", 'ForwardingRule "k8s2-fs-x" deleted'),
+        ("Ingress", "IPChanged", "IP is now 1.2.3.4"),
+        ("Service", "Create", 'Created NEG "k8s1-x" for ns/svc-k8s1-x-/19530-19530-GCE_VM_IP_PORT-L7 in "zone-a".'),
+        ("Service", "Attach", 'Attach 1 network endpoint(s) (NEG "k8s1-x" in zone "zone-a")'),
+        ("ManagedCertificate", "Create", "Create SslCertificate mcrt-1"),
+        ("Pod", "LoadBalancerNegReady", "Pod has become Healthy in NEG …"),
+    ],
+)
+def test_normal_progress_is_no_finding(kind: str, reason: str, message: str) -> None:
+    assert of_event(an_event(message, reason, kind=kind, type_="Normal")) is None
+
+
+def test_a_firewall_change_in_a_shared_vpc_hands_over_its_command() -> None:
+    """Its type is Normal, and it waits for a person who may do it."""
+    message = (
+        "Firewall change required by security admin: `gcloud compute firewall-rules create k8s-fw-l7--0ab "
+        "--network net --allow tcp:19530,tcp:9091 --source-ranges 130.211.0.0/22,35.191.0.0/16 --project host`"
+    )
+
+    found = of(message, "XPN", type_="Normal")
+
+    assert (found.outlook, found.layer, found.cause) == (WAIT, "network", "FirewallChangeRequired")
+    assert found.mend.endswith(
+        "must run: gcloud compute firewall-rules create k8s-fw-l7--0ab --network net --allow tcp:19530,tcp:9091 "
+        "--source-ranges 130.211.0.0/22,35.191.0.0/16 --project host"
+    )
+
+
+def test_a_readiness_gate_that_timed_out_is_told() -> None:
+    found = of("Timeout waiting for pod to become healthy", "LoadBalancerNegTimeout", kind="Pod", type_="Normal")
+
+    assert (found.outlook, found.cause) == (WAIT, "ReadinessGateTimedOut")
+
+
+@pytest.mark.parametrize("kind", ["Ingress", "Service", "ManagedCertificate", "Pod", "Certificate"])
+def test_an_unknown_warning_is_shown_as_it_is_and_never_ends_a_wait(kind: str) -> None:
+    found = of("something {nobody} has seen: 100 %", "Oddity", kind=kind)
+
+    assert (found.outlook, found.cause) == (WAIT, "UnknownWarning")
+    assert found.observed == "Oddity: something {nobody} has seen: 100 %"
+    assert f"kubectl -n ns describe {kind.lower()} my-release-milvus" in found.mend
+
+
+def test_an_event_of_the_newer_api_is_read_too() -> None:
+    event = {
+        "type": "Warning",
+        "reason": "Translate",
+        "note": TRANSLATE + 'could not find service "ns/x"',
+        "regarding": {"kind": "Ingress", "namespace": "ns", "name": "i"},
+    }
+
+    found = of_event(event)
+
+    assert found is not None
+    assert found.cause == "ServiceMissing"
+
+
+def test_an_event_without_anything_is_no_reason_to_fall_over() -> None:
+    found = of_event({})
+
+    assert found is not None
+    assert found.outlook is WAIT
