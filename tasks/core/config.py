@@ -68,19 +68,19 @@ _PROJECT = re.compile(r"([a-z][-a-z0-9.]*:)?[a-z][-a-z0-9]{4,28}[a-z0-9]")
 
 def _domain(value: str) -> str:
     if not value:
-        raise ValueError("is missing; give the name clients will use, such as milvus.example.com")
+        raise ValueError("is missing: give the name clients will use, such as milvus.example.com")
     if value.startswith("*."):
-        raise ValueError("is a wildcard; name every domain, neither a Google-managed certificate nor SNI takes this")
+        raise ValueError("is a wildcard: name every domain, neither a Google-managed certificate nor SNI takes this")
     if value != value.lower():
-        raise ValueError(f"has upper-case letters; write {value.lower()}")
+        raise ValueError(f"has upper-case letters: write {value.lower()}")
     if value.endswith("."):
-        raise ValueError(f"ends with a dot; write {value.rstrip('.')}")
+        raise ValueError(f"ends with a dot: write {value.rstrip('.')}")
     try:
         ipaddress.ip_address(value)
     except ValueError:
         pass
     else:
-        raise ValueError("is an IP address; a certificate and a host rule need a domain name")
+        raise ValueError("is an IP address: a certificate and a host rule need a domain name")
     if len(value) > 253 or any(len(label) > 63 for label in value.split(".")):
         raise ValueError("is longer than DNS allows: 63 characters a label, 253 in all")
     if not _DOMAIN.fullmatch(value):
@@ -311,7 +311,7 @@ def _disagreements(config: LoadBalancerConfig) -> Iterator[tuple[set[str], str]]
         for field, domains in (("domain", (config.domain,)), ("additional_domains", config.additional_domains)):
             for domain in domains:
                 if len(domain) > 63:
-                    text = f"has {len(domain)} characters; a Google-managed certificate takes 63 at most"
+                    text = f"has {len(domain)} characters, a Google-managed certificate takes 63 at most"
                     yield {"certificate_mode", field}, f"{field} {domain}: {text}"
 
 
