@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
-from sandbox.kube import builtin_schema, schema
+from sandbox.kube import builtin_schema, protobuf, schema
 from sandbox.kube.errors import StatusError
 from sandbox.kube.kinds import Kind
 
@@ -32,9 +32,11 @@ def body(raw: bytes, content_type: str) -> Any:
     """Parse a request's body.
 
     Raises:
-        StatusError: 415 for protobuf and other unknown formats, 400 for text that does not parse.
+        StatusError: 415 for unknown formats, 400 for text that does not parse.
     """
     media = content_type.partition(";")[0].strip().lower()
+    if media == protobuf.MEDIA:
+        return protobuf.decode(raw)
     if media in ("application/yaml", "application/apply-patch+yaml"):
         try:
             return yaml.load(raw, Loader=_YAML)  # noqa: S506  (a safe loader)

@@ -110,7 +110,9 @@ class StatusError(Exception):
         return cls(405, "MethodNotAllowed", text, {})
 
     @classmethod
-    def unsupported_media_type(cls, accepted: str = "application/json, application/yaml") -> Self:
+    def unsupported_media_type(
+        cls, accepted: str = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+    ) -> Self:
         text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         return cls(415, "UnsupportedMediaType", text)
 
