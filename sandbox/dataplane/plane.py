@@ -20,7 +20,8 @@ from sandbox.faults import Faults
 from sandbox.latency import Latency
 
 _log = logging.getLogger(__name__)
-_POLL_SECONDS = 20.0
+_POLL_SECONDS = 0.9
+"""Less than a server that stops gives to requests that still run."""
 _RETRY_SECONDS = 0.2
 
 

@@ -73,8 +73,9 @@ def _action(rule: Json, snapshot: Snapshot, https_port: int) -> Json:
     service = snapshot.backend_services.get(name)
     if service is None:
         return {"direct_response": {"status": 502}}
-    if kubernetes_service(service) == DEFAULT_BACKEND:
-        # GKE runs a pod for this; its whole work is this answer (ingress-gce cmd/404-server).
+    if kubernetes_service(service) == DEFAULT_BACKEND and not snapshot.endpoints_of(name):
+        # GKE runs a pod for this, whose whole work is this answer (ingress-gce cmd/404-server); a cluster that is not
+        # GKE's, and has its own controllers, has no such pod.
         return {"direct_response": {"status": 404, "body": {"inline_string": "default backend - 404"}}}
     timeout = f"{int(service.get('timeoutSec') or DEFAULT_TIMEOUT_SECONDS)}s"
     return {

@@ -13,6 +13,7 @@ from sandbox.kube_client import ApiError, Informer, KubeClient, key_of
 from sandbox.network import AddressPool
 from sandbox.workload import objects, state
 from sandbox.workload.container import milvus_container
+from sandbox.workload.default_backend import DefaultBackend, is_default_backend
 from sandbox.workload.forwarder import Forwarder
 from sandbox.workload.milvus_pod import MilvusPod
 from sandbox.workload.volumes import Volumes
@@ -46,6 +47,7 @@ class Kubelet:
         self._running: dict[str, MilvusPod] = {}
         self._address: dict[str, str] = {}
         self._uids: dict[str, str] = {}
+        self._default_backends: dict[str, DefaultBackend] = {}
 
     def sync(self, key: str) -> None:
         """Look at one pod.
@@ -77,6 +79,8 @@ class Kubelet:
             running.stop()
         for running in self._running.values():
             running.join()
+        for backend in self._default_backends.values():
+            backend.stop()
 
     def log(self, namespace: str, pod: str, container: str, *, previous: bool = False) -> str:
         """What `kubectl logs` shows; empty for a container without a process."""
@@ -93,14 +97,16 @@ class Kubelet:
         if address is None:
             address = self._address[key] = self._addresses.pod_address()
             self._uids[key] = pod["metadata"]["uid"]
+        if is_default_backend(pod) and key not in self._default_backends:
+            backend = self._default_backends[key] = DefaultBackend(address)
+            backend.start()
         container = milvus_container(pod)
         running = self._running.get(key)
         if container is not None and running is None:
             running = self._running[key] = self._start(key, pod, container, address)
-        main = running.state if running else state.READY.running(objects.now())
+        since = (pod.get("status") or {}).get("startTime") or objects.now()
+        main = running.state if running else state.always_ready(since)
         name = running.container_name if running else None
-        if running is None and (pod.get("status") or {}).get("containerStatuses"):
-            main = state.READY.running(pod["status"].get("startTime") or objects.now())
         status = state.pod_status(pod, main, (pod_network.shown(address), NODE_ADDRESS), objects.now(), name)
         if not _holds(pod.get("status") or {}, status):
             namespace, pod_name = pod["metadata"]["namespace"], pod["metadata"]["name"]
@@ -131,6 +137,8 @@ class Kubelet:
                 return False
             del self._running[key]
             shutil.rmtree(self._pod_folder(key), ignore_errors=True)
+        if backend := self._default_backends.pop(key, None):
+            backend.stop()
         if address := self._address.pop(key, None):
             self._addresses.release(address)
         self._uids.pop(key, None)

@@ -16,7 +16,7 @@ from sandbox.gke.workqueue import WorkQueue
 from sandbox.kube_client import Informer, KubeClient, key_of
 from sandbox.latency import PROFILES, Latency
 from sandbox.network import AddressPool
-from sandbox.workload import declared_ready, node
+from sandbox.workload import declared_ready, default_backend, node
 from sandbox.workload.deployments import DEPLOYMENTS, PODS, REPLICA_SETS, Deployments, ReplicaSets
 from sandbox.workload.endpoints import EndpointsController
 from sandbox.workload.forwarder import Forwarder
@@ -85,6 +85,7 @@ class Runner:
             _log.info("the cluster has a kube-controller-manager: the workload runner stays idle")
             return
         node.register(self._client, self._project, self._zone)
+        default_backend.install(self._client)
         self.active = True
         self.forwarder.start()
         for informer in self._informers.values():

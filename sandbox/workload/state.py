@@ -49,7 +49,9 @@ class ContainerState:
         return replace(self, state=waiting, last_state=self.state, restarts=self.restarts + 1)
 
 
-READY = ContainerState(ready=True, started=True)
+def always_ready(since: str) -> ContainerState:
+    """The state of a container that has no process."""
+    return ContainerState(state={"running": {"startedAt": since}}, ready=True, started=True)
 
 
 def pod_status(pod: Json, main: ContainerState, addresses: tuple[str, str], now: str, main_name: str | None) -> Json:
@@ -65,7 +67,7 @@ def pod_status(pod: Json, main: ContainerState, addresses: tuple[str, str], now:
     before = pod.get("status") or {}
     spec, started = pod["spec"], before.get("startTime") or now
     created = "waiting" in main.state and main.state["waiting"]["reason"] in ("ContainerCreating", "PodInitializing")
-    others = READY.running(started)
+    others = always_ready(started)
     containers = [
         _container_status(each, main if main_name in (None, each["name"]) else replace(others, ready=not created))
         for each in spec["containers"]
@@ -118,7 +120,7 @@ def _container_status(container: Json, state: ContainerState) -> Json:
 
 def _finished(container: Json, now: str) -> Json:
     done = {"exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now}
-    status = _container_status(container, replace(READY, state={"terminated": done}))
+    status = _container_status(container, ContainerState({"terminated": done}, ready=True))
     return status | {"started": False}
 
 
