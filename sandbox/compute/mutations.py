@@ -169,7 +169,7 @@ class Mutations:
             seconds=seconds,
             request_id=caller.request_id,
         )
-        reply = self.operations.shown(operation)
+        reply = self.operations.shown(operation, operation.inserted)
         if seconds > 0:
             self._later(seconds, lambda: self._complete(operation, effect))
         else:

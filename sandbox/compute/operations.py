@@ -103,10 +103,10 @@ class Operations:
     def delete(self, name: str) -> None:
         self._by_name.pop(name, None)
 
-    def shown(self, operation: Operation) -> dict[str, Any]:
-        """The operation's JSON at this moment."""
+    def shown(self, operation: Operation, now: dt.datetime | None = None) -> dict[str, Any]:
+        """The operation's JSON, at this moment unless told otherwise."""
         scope = f"zones/{operation.zone}" if operation.zone else "global"
-        status = operation.status(self._clock())
+        status = operation.status(now or self._clock())
         shown: dict[str, Any] = {
             "kind": "compute#operation",
             "id": operation.id,

@@ -62,7 +62,10 @@ class DnsServer:
         packed: bytes = reply.pack()
         limit = max(most_bytes or 0, int(extended.rclass) if extended else 0)
         if most_bytes is not None and len(packed) > limit:
-            packed = reply.truncate().pack()
+            # dnslib's own `truncate` leaves out the question, which resolvers then take for somebody else's answer.
+            cut = request.reply(ra=1, aa=1)
+            cut.header.tc = 1
+            packed = cut.pack()
         return packed
 
     def _answer(self, name: str, kind: str) -> Answer:
