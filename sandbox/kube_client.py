@@ -122,14 +122,20 @@ class KubeClient:
     def delete(self, path: str) -> Json:
         return self._request("DELETE", path)
 
-    def watch(self, path: str, resource_version: str, *, holder: StoppableStream | None = None) -> Iterator[Json]:
-        """Changes after `resource_version` until the server ends the watch; bookmarks included.
+    def watch(
+        self,
+        path: str,
+        resource_version: str,
+        *,
+        seconds: int = _WATCH_SECONDS[1],
+        holder: StoppableStream | None = None,
+    ) -> Iterator[Json]:
+        """Changes after `resource_version` until the server ends the watch after `seconds`; bookmarks included.
 
         Raises:
             ApiError: 410 when the version is too old; whatever else the server refuses.
             ApiUnreachable: the connection broke.
         """
-        seconds = random.randint(*_WATCH_SECONDS)  # noqa: S311 spreads load, protects nothing
         query = urlencode(
             {
                 "watch": "true",
@@ -190,9 +196,9 @@ class Informer:
     own objects; whoever wants to change one copies it first.
     """
 
-    def __init__(self, client: KubeClient, path: str) -> None:
+    def __init__(self, client: KubeClient, path: str, *, watch_seconds: tuple[int, int] = _WATCH_SECONDS) -> None:
         self.path = path
-        self._client = client
+        self._client, self._watch_seconds = client, watch_seconds
         self._handlers: list[Handler] = []
         self._objects: dict[str, Json] = {}
         self._lock = threading.RLock()
@@ -267,7 +273,8 @@ class Informer:
         """Follow changes until the server wants a new list."""
         while not self._stopping.is_set():
             try:
-                for event in self._client.watch(self.path, version, holder=self._stream):
+                seconds = random.randint(*self._watch_seconds)  # noqa: S311 spreads load, protects nothing
+                for event in self._client.watch(self.path, version, seconds=seconds, holder=self._stream):
                     item = event["object"]
                     version = item["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":

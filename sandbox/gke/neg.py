@@ -31,7 +31,7 @@ _SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 class NegError(Exception):
-    """A Service's NEGs could not be brought to their wanted state."""
+    """A Service's NEGs could not be brought to their wanted state; an event has said so if it can be seen."""
 
 
 class NegController:
@@ -127,6 +127,8 @@ class NegController:
         elif (service := self._cluster.services.get(key)) is not None:
             try:
                 self._process(service)
+            except NegError:
+                raise
             except Exception as error:
                 self._events.warning(service, "ProcessServiceFailed", f'error processing service "{key}": {error}')
                 raise
@@ -146,8 +148,7 @@ class NegController:
                 )
                 failures.append(str(error))
         if failures:
-            # Told by an event of its own already, so only queued again.
-            self._queue.add(key_of(service), after_seconds=1.0)
+            raise NegError("; ".join(failures))
 
     def _wanted(self, service: Json) -> list[NegPort]:
         ingresses = [
