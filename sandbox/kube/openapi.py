@@ -116,17 +116,15 @@ def swagger(registry: Registry) -> Object:
     definitions: Object = {}
     paths: Object = {}
     for kind in registry:
-        definitions |= _components(kind)
+        definitions |= {name: _v2_schema(each) for name, each in _components(kind).items()}
         for path, operations in _paths(kind).items():
             paths[path] = {method: _v2_operation(each) for method, each in operations.items()}
-    whole = {
+    return {
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": VERSION["gitVersion"]},
         "paths": paths,
         "definitions": definitions,
     }
-    text = json.dumps(whole).replace("#/components/schemas/", "#/definitions/")
-    return dict(json.loads(text, object_hook=_without_v3_words))
 
 
 def _v2_operation(operation: Object) -> Object:
@@ -134,15 +132,24 @@ def _v2_operation(operation: Object) -> Object:
         {"name": each["name"], "in": "query", "type": each["schema"]["type"]} for each in operation["parameters"]
     ]
     answer = operation["responses"]["200"]["content"]["application/json"]
+    answer = {"schema": _v2_schema(answer["schema"])}
     return operation | {"parameters": parameters, "responses": {"200": {"description": "OK"} | answer}}
 
 
-def _without_v3_words(node: Object) -> Object:
-    """OpenAPI v2 knows neither oneOf nor a `$ref` with company."""
-    if "oneOf" in node and "description" in node:
-        kept = {name: value for name, value in node.items() if name not in ("oneOf", "allOf")}
-        return kept | {"type": "string"}
-    every = node.get("allOf")
-    if isinstance(every, list) and len(every) == 1 and isinstance(every[0], dict) and "$ref" in every[0]:
-        return {name: value for name, value in node.items() if name not in ("allOf", "default")} | every[0]
-    return node
+def _v2_schema(node: Object) -> Object:
+    """A schema in the words of v2, which knows neither oneOf nor a `$ref` with company."""
+    kept = {name: value for name, value in node.items() if name not in ("oneOf", "anyOf", "allOf", "not", "nullable")}
+    for each in node.get("allOf") or ():
+        if "$ref" in each:
+            kept |= {"$ref": each["$ref"]}
+    if "$ref" in kept:
+        kept["$ref"] = kept["$ref"].replace("#/components/schemas/", "#/definitions/")
+        kept.pop("default", None)
+    if "oneOf" in node and "type" not in node:
+        kept["type"] = "string"
+    for name in ("items", "additionalProperties"):
+        if isinstance(kept.get(name), dict):
+            kept[name] = _v2_schema(kept[name])
+    if "properties" in kept:
+        kept["properties"] = {name: _v2_schema(each) for name, each in kept["properties"].items()}
+    return kept

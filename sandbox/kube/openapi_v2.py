@@ -13,7 +13,8 @@ from sandbox.kube.kinds import Registry
 
 Object = dict[str, Any]
 
-MEDIA = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+MEDIA = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+"""With a dot where the request has an @, which Go could not parse as a media type."""
 
 _BYTES = 2
 """Wire type of everything that has a length."""

@@ -1,6 +1,7 @@
 """Creating and changing objects: decode, patch, default, attribute, validate, store."""
 
 import datetime as dt
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from sandbox.kube.deletion import Deletion
 from sandbox.kube.errors import Cause, StatusError
 from sandbox.kube.kinds import Kind
 from sandbox.kube.managed_fields import Manager, Scope
-from sandbox.kube.names import required
+from sandbox.kube.names import invalid, required
 from sandbox.kube.store import Store
 
 Object = dict[str, Any]
@@ -104,7 +105,11 @@ class Writes:
         patched = self._patched(kind, live, media, document)
         if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
             raise StatusError.bad_request("the patch leaves no object behind")
-        decoded = decoding.decode(kind, patched, options.validation)
+        try:
+            decoded = decoding.decode(kind, patched, options.validation)
+        except StatusError as error:
+            shown = document if media == STRATEGIC else patched
+            raise _unfit_patch(shown, error) from None
         manager = Manager(options.manager, "Update", kind.api_version, subresource)
         return self._change(kind, live, decoded, subresource, manager, options)
 
@@ -217,6 +222,8 @@ class Writes:
         strategy.prepare_create(kind, obj, self._now())
         if kind.stored_in == "services":
             allocation.allocate(kind, obj, None, self._store.objects(kind.stored_in))
+        if kind.stored_in == "persistentvolumeclaims" and obj["spec"].get("storageClassName") is None:
+            self._choose_storage_class(obj)
         self._name(kind, obj)
         self._validate(kind, obj, None)
         metadata = obj["metadata"]
@@ -271,6 +278,13 @@ class Writes:
             cause = Cause("metadata.namespace", "NamespaceTerminating", f"namespace {namespace} is being terminated")
             raise StatusError.forbidden(kind, obj["metadata"].get("name", ""), why, [cause])
 
+    def _choose_storage_class(self, claim: Object) -> None:
+        """Admission plugin DefaultStorageClass."""
+        for each in self._store.objects("storageclasses.storage.k8s.io"):
+            annotations = each["metadata"].get("annotations") or {}
+            if annotations.get("storageclass.kubernetes.io/is-default-class") == "true":
+                claim["spec"]["storageClassName"] = each["metadata"]["name"]
+
     def _name(self, kind: Kind, obj: Object) -> None:
         metadata = obj["metadata"]
         if metadata.get("name") or not metadata.get("generateName"):
@@ -299,6 +313,13 @@ def _skeleton(kind: Kind) -> Object:
 def _other_uid(obj: Object, live: Object) -> str:
     sent, have = obj["metadata"]["uid"], live["metadata"]["uid"]
     return f"Precondition failed: UID in precondition: {sent}, UID in object meta: {have}"
+
+
+def _unfit_patch(shown: Any, error: StatusError) -> StatusError:
+    """A patch whose result does not decode is an invalid patch, of no kind (`handlers/patch.go`)."""
+    nothing = Kind(group="", version="", kind="", plural="")
+    why = error.message.partition(": ")[2] or error.message
+    return StatusError.invalid(nothing, "", [invalid("patch", json.dumps(shown, separators=(",", ":")), why)])
 
 
 def _copied(spec: Object) -> Object:
