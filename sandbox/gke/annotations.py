@@ -112,7 +112,7 @@ def backend_config_name(service: Json, port_name: str, port_number: int) -> str:
     if text is None:
         return ""
     try:
-        configs = json.loads(text) or {}
+        configs = _object(text)
         default, ports = configs.get("default") or "", configs.get("ports") or {}
         valid = isinstance(default, str) and all(isinstance(name, str) for name in ports.values())
     except (ValueError, AttributeError):
@@ -144,7 +144,7 @@ def neg(service: Json) -> NegAnnotation | None:
     if text is None:
         return None
     try:
-        parsed = json.loads(text) or {}
+        parsed = _object(text)
         ingress = parsed.get("ingress") or False
         ports = {int(port): (attributes or {}).get("name") or "" for port, attributes in _exposed(parsed).items()}
     except (ValueError, AttributeError):
@@ -152,6 +152,14 @@ def neg(service: Json) -> NegAnnotation | None:
     if not isinstance(ingress, bool):
         raise InvalidAnnotation("NEG annotation is invalid.")
     return NegAnnotation(ingress=ingress, exposed_ports=ports)
+
+
+def _object(text: str) -> Json:
+    """A JSON object, or null for an empty one; anything else is a ValueError."""
+    parsed = json.loads(text)
+    if not isinstance(parsed, dict | None):
+        raise ValueError(text)
+    return parsed or {}
 
 
 def _exposed(parsed: Json) -> Json:

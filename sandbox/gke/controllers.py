@@ -40,7 +40,11 @@ class Controllers:
         *,
         zones: tuple[str, ...] = ("sandbox-zone-a",),
     ) -> None:
+        # The API server takes the manager of a field from the user agent: two programs on GKE, two clients here.
         self._client = KubeClient.from_kubeconfig(kubeconfig, user_agent="glbc/sandbox")
+        self._certificate_client = KubeClient.from_kubeconfig(
+            kubeconfig, user_agent="managed-certificate-controller/sandbox"
+        )
         self._compute = ComputeClient(compute_url, compute_token, project, user_agent="glbc/sandbox")
         self._latency, self._faults, self._zones = latency, faults, zones
         self._cluster = ClusterView(self._client)
@@ -60,7 +64,7 @@ class Controllers:
         ingresses = IngressController(*shared, zones=self._zones, retry_seconds=retry)
         negs = NegController(*shared, zones=self._zones, retry_seconds=retry)
         certificates = ManagedCertificateController(
-            self._cluster, self._compute, self._recorder, self._faults, retry_seconds=retry
+            self._cluster, self._certificate_client, self._compute, self._recorder, self._faults, retry_seconds=retry
         )
         self._running = [ingresses, negs, certificates]
         self._recorder.start()
@@ -102,6 +106,7 @@ class Controllers:
             controller.stop()
         self._recorder.stop()
         self._client.close()
+        self._certificate_client.close()
         self._compute.close()
 
 

@@ -16,7 +16,7 @@ from sandbox.gke.events import Component, Recorder
 from sandbox.gke.managed_certificate_state import Entry, State
 from sandbox.gke.managed_certificate_status import same_domains, status_of
 from sandbox.gke.workqueue import WorkQueue
-from sandbox.kube_client import key_of
+from sandbox.kube_client import KubeClient, key_of
 
 logger = logging.getLogger(__name__)
 
@@ -38,15 +38,16 @@ class ManagedCertificateController:
     def __init__(
         self,
         cluster: ClusterView,
+        client: KubeClient,
         compute: ComputeClient,
         recorder: Recorder,
         faults: Faults,
         *,
         retry_seconds: tuple[float, float],
     ) -> None:
-        self._cluster, self._compute, self._faults = cluster, compute, faults
+        self._cluster, self._client, self._compute, self._faults = cluster, client, compute, faults
         self._events = Component(recorder, COMPONENT)
-        self._state = State(cluster.client)
+        self._state = State(client)
         self._certificates = WorkQueue(f"{COMPONENT} certificates", self._work_certificate, retry_seconds=retry_seconds)
         self._ingresses = WorkQueue(f"{COMPONENT} ingresses", self._work_ingress, retry_seconds=retry_seconds)
         cluster.managed_certificates.add_handler(self._certificate_changed)
@@ -166,7 +167,7 @@ class ManagedCertificateController:
         metadata = certificate["metadata"]
         # The resource has no status subresource: its status is written with the object itself.
         path = path_of(MANAGED_CERTIFICATES, metadata["namespace"], metadata["name"])
-        self._cluster.client.merge_patch(path, {"status": status})
+        self._client.merge_patch(path, {"status": status})
 
     # Ingresses.
 
@@ -183,7 +184,7 @@ class ManagedCertificateController:
         if wanted != values.get(annotations.PRE_SHARED_CERT, ""):
             metadata = ingress["metadata"]
             patch = {"metadata": {"annotations": {annotations.PRE_SHARED_CERT: wanted}}}
-            self._cluster.client.merge_patch(path_of(INGRESSES, metadata["namespace"], metadata["name"]), patch)
+            self._client.merge_patch(path_of(INGRESSES, metadata["namespace"], metadata["name"]), patch)
 
     def _attached(self, ingress: Json) -> set[str]:
         """Names of the Compute certificates of the ManagedCertificates that an Ingress lists.
