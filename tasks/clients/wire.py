@@ -104,7 +104,7 @@ def trusting(trust: bytes | None) -> ssl.SSLContext:
     else:
         context.load_default_certs()
         roots = _bundled_roots()
-        if roots and not context.cert_store_stats()["x509_ca"]:
+        if roots and not context.cert_store_stats()["x509"]:
             context.load_verify_locations(cafile=roots)
     return context
 

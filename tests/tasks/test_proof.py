@@ -1,0 +1,695 @@
+"""The ladder is climbed against small real servers: DNS, TLS, HTTP/2 and gRPC on loopback.
+
+The stand-in for Milvus keeps collections and searches them; the real one is climbed to in tests/end_to_end.
+"""
+
+import datetime as dt
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import dnslib
+import dnslib.server
+import grpc
+import numpy as np
+import pytest
+from pymilvus.client.connection_manager import ConnectionManager
+from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
+
+from tasks import proof
+from tasks.core import certificates
+from tasks.core.certificates import KeyPair
+from tasks.core.diagnosis import Outlook
+from tasks.core.ladder import Outcome
+from tasks.proof import Proof, Target
+
+DOMAIN = "milvus.example.com"
+PAIR = certificates.self_signed([DOMAIN], 30, dt.datetime.now(dt.UTC))
+FINGERPRINT = certificates.read(PAIR.certificate_pem).fingerprint
+CREDENTIALS = ("root", "h0rse-battery")
+
+
+# --- small real servers ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def tcp_server(handle: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A TCP server that gives each connection to a function."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    accepted: list[socket.socket] = []
+
+    def serve() -> None:
+        with suppress(OSError), ThreadPoolExecutor() as pool:
+            while True:
+                plain, _ = listener.accept()
+                accepted.append(plain)
+                pool.submit(handled, plain)
+
+    def handled(plain: socket.socket) -> None:
+        with suppress(OSError), plain:
+            handle(plain)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for plain in accepted:
+            with suppress(OSError):
+                plain.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+@contextmanager
+def tls_server(
+    pair: KeyPair = PAIR,
+    *,
+    alpn: list[str] | None = None,
+    handle: Callable[[ssl.SSLSocket], None] = lambda secured: None,
+) -> Iterator[int]:
+    """A TLS server; after the handshake each connection goes to a function."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as directory:
+        certificate, key = Path(directory, "tls.crt"), Path(directory, "tls.key")
+        certificate.write_bytes(pair.certificate_pem)
+        key.write_bytes(pair.key_pem)
+        context.load_cert_chain(certificate, key)
+    if alpn:
+        context.set_alpn_protocols(alpn)
+
+    def secured(plain: socket.socket) -> None:
+        with context.wrap_socket(plain, server_side=True) as wrapped:
+            handle(wrapped)
+
+    with tcp_server(secured) as port:
+        yield port
+
+
+def answering(status: str) -> Callable[[ssl.SSLSocket], None]:
+    """HTTP/2 of the smallest kind (RFC 9113): every request gets this status and nothing else, as from a front end."""
+
+    def handle(secured: ssl.SSLSocket) -> None:
+        received = secured.makefile("rb")
+        received.read(24)  # the connection preface
+        secured.sendall(bytes(3) + b"\x04\x00" + bytes(4))  # SETTINGS
+        while len(header := received.read(9)) == 9:
+            received.read(int.from_bytes(header[:3], "big"))
+            kind, flags, stream = header[3], header[4], header[5:9]
+            if kind == 4 and not flags & 1:
+                secured.sendall(bytes(3) + b"\x04\x01" + bytes(4))  # SETTINGS acknowledged
+            elif kind == 6 and not flags & 1:
+                secured.sendall(b"\x00\x00\x08\x06\x01" + bytes(12))  # PING acknowledged
+            elif kind == 1:
+                block = b"\x08\x03" + status.encode()  # HPACK: name of static entry 8 (:status), literal value
+                secured.sendall(len(block).to_bytes(3, "big") + b"\x01\x05" + stream + block)  # HEADERS, END_STREAM
+
+    return handle
+
+
+class SmallMilvus(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
+    """Collections of vectors in memory, exact search, and a few ways to misbehave."""
+
+    def __init__(self) -> None:
+        self.collections: dict[str, dict[str, Any]] = {}
+        self.created: list[str] = []
+        self.consistency: list[int] = []
+        self.refuses: set[str] = set()
+        """Calls answered with INVALID_ARGUMENT."""
+        self.sleeps: set[str] = set()
+        """Calls that are not answered before `awake` is set."""
+        self.finds_wrong = False
+        self.token = ""
+        self.awake = threading.Event()
+
+    def _enter(self, call: str, context: grpc.ServicerContext) -> None:
+        if call in self.sleeps:
+            self.awake.wait(60)
+        if self.token:
+            import base64
+
+            sent = dict(context.invocation_metadata()).get("authorization", "")
+            if base64.b64decode(sent).decode() != self.token:
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, "auth check failure, please check username and password")
+        if call in self.refuses:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{call} is refused")
+
+    def Connect(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._enter("Connect", context)
+        return milvus_pb2.ConnectResponse(status=common_pb2.Status(), identifier=1)
+
+    def GetVersion(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._enter("GetVersion", context)
+        return milvus_pb2.GetVersionResponse(status=common_pb2.Status(), version="v9.9.9")
+
+    def CreateCollection(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.created.append(request.collection_name)
+        self.consistency.append(request.consistency_level)
+        schema = schema_pb2.CollectionSchema.FromString(request.schema)
+        self.collections[request.collection_name] = {"schema": schema, "ids": [], "vectors": np.empty((0, 0))}
+        self._enter("CreateCollection", context)
+        return common_pb2.Status()
+
+    def DescribeCollection(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._enter("DescribeCollection", context)
+        schema = self.collections[request.collection_name]["schema"]
+        return milvus_pb2.DescribeCollectionResponse(status=common_pb2.Status(), schema=schema)
+
+    def CreateIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._enter("CreateIndex", context)
+        return common_pb2.Status()
+
+    def AllocTimestamp(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._enter("AllocTimestamp", context)
+        return milvus_pb2.AllocTimestampResponse(status=common_pb2.Status(), timestamp=1)
+
+    def DescribeIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._enter("DescribeIndex", context)
+        finished = milvus_pb2.IndexDescription(
+            index_name="vector", field_name="vector", state=common_pb2.IndexState.Finished
+        )
+        return milvus_pb2.DescribeIndexResponse(status=common_pb2.Status(), index_descriptions=[finished])
+
+    def LoadCollection(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._enter("LoadCollection", context)
+        return common_pb2.Status()
+
+    def GetLoadingProgress(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._enter("GetLoadingProgress", context)
+        return milvus_pb2.GetLoadingProgressResponse(status=common_pb2.Status(), progress=100)
+
+    def Insert(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._enter("Insert", context)
+        fields = {field.field_name: field for field in request.fields_data}
+        collection = self.collections[request.collection_name]
+        collection["ids"] = list(fields["id"].scalars.long_data.data)
+        vectors = fields["vector"].vectors
+        collection["vectors"] = np.array(vectors.float_vector.data).reshape(-1, vectors.dim)
+        ids = schema_pb2.IDs(int_id=schema_pb2.LongArray(data=collection["ids"]))
+        return milvus_pb2.MutationResult(status=common_pb2.Status(), IDs=ids, insert_cnt=request.num_rows)
+
+    def Search(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._enter("Search", context)
+        self.consistency.append(request.consistency_level)
+        group = common_pb2.PlaceholderGroup.FromString(request.placeholder_group)
+        wanted = np.frombuffer(group.placeholders[0].values[0], dtype=np.float32)
+        collection = self.collections[request.collection_name]
+        distances = ((collection["vectors"] - wanted) ** 2).sum(axis=1)
+        nearest = int(distances.argmax() if self.finds_wrong else distances.argmin())
+        found = schema_pb2.SearchResultData(
+            num_queries=1,
+            top_k=1,
+            scores=[distances[nearest]],
+            topks=[1],
+            ids=schema_pb2.IDs(int_id=schema_pb2.LongArray(data=[collection["ids"][nearest]])),
+        )
+        return milvus_pb2.SearchResults(status=common_pb2.Status(), results=found)
+
+    def DropCollection(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._enter("DropCollection", context)
+        self.collections.pop(request.collection_name, None)
+        return common_pb2.Status()
+
+
+@contextmanager
+def grpc_server(servicer: SmallMilvus | None, pair: KeyPair = PAIR) -> Iterator[int]:
+    """A gRPC server with TLS; without a servicer it implements nothing."""
+    server = grpc.server(ThreadPoolExecutor(8))
+    if servicer is not None:
+        milvus_pb2_grpc.add_MilvusServiceServicer_to_server(servicer, server)
+    keys = [(pair.key_pem, pair.certificate_pem)]
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials(keys))
+    server.start()
+    try:
+        yield port
+    finally:
+        if servicer is not None:
+            servicer.awake.set()
+        server.stop(None).wait(10)
+
+
+@contextmanager
+def dns_server(records: dict[str, list[str]]) -> Iterator[str]:
+    """A name server with these A and AAAA records."""
+
+    class Resolver(dnslib.server.BaseResolver):  # type: ignore[misc]
+        def resolve(self, request: Any, handler: Any) -> Any:
+            reply, name = request.reply(), str(request.q.qname).rstrip(".")
+            for address in records.get(name, []):
+                kind = "AAAA" if ":" in address else "A"
+                if dnslib.QTYPE[request.q.qtype] == kind:
+                    reply.add_answer(*dnslib.RR.fromZone(f"{name} 60 {kind} {address}"))
+            return reply
+
+    logger = dnslib.server.DNSLogger("-request,-reply")
+    server = dnslib.server.DNSServer(Resolver(), address="127.0.0.1", port=0, logger=logger)
+    server.start_thread()
+    try:
+        yield f"127.0.0.1:{server.server.server_address[1]}"
+    finally:
+        server.stop()
+        server.server.server_close()
+        server.thread.join(5)
+
+
+@pytest.fixture
+def milvus() -> SmallMilvus:
+    return SmallMilvus()
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files go."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def nowhere() -> Iterator[str]:
+    """A name server that knows nothing, so that no test depends on the machine's."""
+    with dns_server({}) as server:
+        yield server
+
+
+@pytest.fixture
+def target(nowhere: str) -> Callable[..., Target]:
+    def build(port: int, **how: Any) -> Target:
+        usual = {"trust": PAIR.certificate_pem, "dns_servers": (nowhere,), "deadline_seconds": 20.0}
+        return Target(domain=DOMAIN, address="127.0.0.1", port=port, **{**usual, **how})
+
+    return build
+
+
+def outcomes(climbed: Proof) -> dict[str, str]:
+    return {rung.name: str(rung.outcome) for rung in climbed.rungs}
+
+
+def broken(climbed: Proof, name: str) -> Any:
+    """The fault of the rung that broke, which must be this one."""
+    rung = climbed.verdict.broken
+    assert rung is not None, climbed.rungs
+    assert rung.name == name, climbed.rungs
+    assert not climbed.verdict.verified
+    return rung.fault
+
+
+# --- all of it ------------------------------------------------------------------------------------------------------
+
+
+def test_every_rung_holds_and_nothing_is_left_behind(milvus: SmallMilvus, target: Any, files: Path) -> None:
+    told: list[str] = []
+    with grpc_server(milvus) as port, dns_server({DOMAIN: ["127.0.0.1"]}) as names:
+        goal = target(port, dns_servers=(names,), dns_required=True, expected_fingerprints=frozenset({FINGERPRINT}))
+        climbed = proof.prove(goal, lambda rung: told.append(rung.name))
+
+    assert climbed.verdict.verified, climbed.rungs
+    assert set(outcomes(climbed).values()) == {"passed"}
+    assert told == ["dns", "tcp", "tls", "alpn", "grpc", "collection"]
+    assert climbed.server_version == "v9.9.9"
+    assert climbed.certificate == certificates.read(PAIR.certificate_pem)
+    assert len(milvus.created) == 1
+    assert milvus.collections == {}
+    assert set(milvus.consistency) == {common_pb2.ConsistencyLevel.Strong}
+    assert list(files.iterdir()) == []
+    assert ConnectionManager.get_instance().get_stats()["total_connections"] == 0
+
+
+def test_the_call_that_was_executed_is_told_without_secrets(milvus: SmallMilvus, target: Any) -> None:
+    milvus.token = ":".join(CREDENTIALS)
+    with grpc_server(milvus) as port:
+        goal = target(
+            port,
+            credentials=CREDENTIALS,
+            credentials_source="secret ns/milvus-user",
+            trust_source="kubectl get secret tls",
+        )
+        climbed = proof.prove(goal)
+
+    assert climbed.verdict.verified, climbed.rungs
+    assert climbed.call == (
+        "# tls.crt: kubectl get secret tls\n"
+        f'MilvusClient(uri="https://127.0.0.1:{port}", server_pem_path="tls.crt", server_name="{DOMAIN}", '
+        'token="<username:password of secret ns/milvus-user>")'
+    )
+    assert CREDENTIALS[1] not in f"{goal} {climbed}"
+
+
+def test_without_proof_writes_nothing_is_written(milvus: SmallMilvus, target: Any) -> None:
+    with grpc_server(milvus) as port:
+        climbed = proof.prove(target(port, proof_writes=False))
+
+    assert climbed.verdict.verified
+    assert outcomes(climbed)["collection"] == "skipped"
+    assert milvus.created == []
+
+
+def test_a_load_balancer_that_comes_up_is_proved_by_the_next_climb(milvus: SmallMilvus, target: Any) -> None:
+    """Connections are shared between gRPC channels of one process; a failed one must not outlive its climb."""
+    with grpc_server(None) as port:
+        first = proof.prove(target(port))
+    with grpc_server(milvus) as port:
+        second = proof.prove(target(port))
+
+    assert not first.verdict.verified
+    assert second.verdict.verified, second.rungs
+
+
+# --- DNS ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        pytest.param([], id="no record"),
+        pytest.param(["192.0.2.7"], id="elsewhere"),
+        pytest.param(["127.0.0.1", "2001:db8::1"], id="a stray AAAA"),
+    ],
+)
+def test_dns_that_is_required_must_have_the_address_alone(records: list[str], target: Any) -> None:
+    with dns_server({DOMAIN: records}) as names:
+        climbed = proof.prove(target(1, dns_servers=(names,), dns_required=True))
+
+    fault = broken(climbed, "dns")
+    assert fault.owner == "dns"
+    assert f"{DOMAIN}. A 127.0.0.1" in fault.mend
+    assert outcomes(climbed)["tcp"] == "skipped"
+
+
+def test_dns_that_is_not_required_is_told_and_the_address_is_dialled(milvus: SmallMilvus, target: Any) -> None:
+    with dns_server({DOMAIN: ["192.0.2.7"]}) as names, grpc_server(milvus) as port:
+        climbed = proof.prove(target(port, dns_servers=(names,)))
+
+    assert climbed.verdict.verified
+    assert outcomes(climbed)["dns"] == "skipped"
+    assert "answers 192.0.2.7" in climbed.rungs[0].detail
+
+
+def test_every_name_server_is_asked(target: Any) -> None:
+    """What one has cached, another has not."""
+    with dns_server({DOMAIN: ["127.0.0.1"]}) as right, dns_server({DOMAIN: ["192.0.2.7"]}) as wrong:
+        climbed = proof.prove(target(1, dns_servers=(right, wrong), dns_required=True))
+
+    fault = broken(climbed, "dns")
+    assert f"{wrong} answers 192.0.2.7" in fault.detail
+    assert right not in fault.detail
+
+
+def test_a_name_server_that_does_not_answer_takes_no_longer_than_the_deadline(target: Any) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        begun = time.monotonic()
+        names = (f"127.0.0.1:{silent.getsockname()[1]}",)
+        climbed = proof.prove(target(1, dns_servers=names, dns_required=True, deadline_seconds=1.0))
+
+    assert "does not answer" in broken(climbed, "dns").detail
+    assert time.monotonic() - begun < 3
+
+
+# --- TCP and TLS ----------------------------------------------------------------------------------------------------
+
+
+def test_a_port_where_nothing_listens(target: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    fault = broken(proof.prove(target(port)), "tcp")
+
+    assert (fault.owner, fault.outlook) == ("ingress", Outlook.WAIT)
+
+
+def test_a_port_that_speaks_plaintext(target: Any) -> None:
+    def http(plain: socket.socket) -> None:
+        plain.recv(1000)
+        plain.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with tcp_server(http) as port:
+        fault = broken(proof.prove(target(port)), "tls")
+
+    assert "speaks plaintext" in fault.detail
+
+
+def test_a_server_that_hangs_in_the_handshake_takes_no_longer_than_the_deadline(target: Any) -> None:
+    def swallow(plain: socket.socket) -> None:
+        while plain.recv(100_000):
+            pass
+
+    with tcp_server(swallow) as port:
+        begun = time.monotonic()
+        climbed = proof.prove(target(port, deadline_seconds=1.5))
+
+    assert broken(climbed, "tls").owner == "ingress"
+    assert time.monotonic() - begun < 4
+
+
+def test_a_connection_that_is_reset_in_the_handshake(target: Any) -> None:
+    """What a front end does that is not programmed yet."""
+    with tcp_server(lambda plain: None) as port:
+        fault = broken(proof.prove(target(port)), "tls")
+
+    assert (fault.owner, fault.outlook) == ("ingress", Outlook.WAIT)
+    assert "broke off" in fault.detail
+
+
+def test_a_certificate_nobody_vouches_for_is_a_fault_of_the_chain(target: Any) -> None:
+    with tls_server() as port:
+        climbed = proof.prove(target(port, trust=None))
+
+    fault = broken(climbed, "tls")
+    assert fault.owner == "certificate"
+    assert fault.detail.startswith("chain: it does not lead to a public root")
+    assert climbed.certificate is not None
+    assert climbed.certificate.fingerprint == FINGERPRINT
+    assert outcomes(climbed)["grpc"] == "skipped"
+
+
+def test_a_certificate_for_another_name_tells_for_which(target: Any) -> None:
+    pair = certificates.self_signed(["old.example.com"], 30, dt.datetime.now(dt.UTC))
+    with tls_server(pair) as port:
+        fault = broken(proof.prove(target(port, trust=pair.certificate_pem)), "tls")
+
+    assert fault.detail.startswith(f"name: it is for old.example.com, not for {DOMAIN}")
+
+
+def test_a_certificate_that_has_expired_tells_since_when(target: Any) -> None:
+    begin = dt.datetime.now(dt.UTC) - dt.timedelta(days=10)
+    pair = certificates.self_signed([DOMAIN], 5, begin)
+    with tls_server(pair) as port:
+        fault = broken(proof.prove(target(port, trust=pair.certificate_pem)), "tls")
+
+    assert fault.detail.startswith(f"expiry: it expired on {begin + dt.timedelta(days=5):%Y-%m-%d}")
+
+
+def test_another_certificate_than_the_expected_one_is_a_fault_though_it_is_trusted(target: Any) -> None:
+    with tls_server() as port:
+        fault = broken(proof.prove(target(port, expected_fingerprints=frozenset({"0" * 64}))), "tls")
+
+    assert "another certificate than ours" in fault.detail
+
+
+@pytest.mark.parametrize(
+    ("alpn", "detail"), [(None, "chose no protocol"), (["http/1.1"], "h2")], ids=["no ALPN", "HTTP/1.1 alone"]
+)
+def test_a_server_without_http2_breaks_at_alpn(alpn: list[str] | None, detail: str, target: Any) -> None:
+    with tls_server(alpn=alpn) as port:
+        fault = broken(proof.prove(target(port)), "alpn")
+
+    assert fault.owner == "ingress"
+    assert detail in fault.detail
+
+
+# --- gRPC -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "owner", "detail"),
+    [
+        ("404", "ingress", "no host rule matches"),
+        ("502", "ingress", "HTTP/2 over TLS"),
+        ("503", "milvus", "no backend"),
+    ],
+)
+def test_an_answer_of_the_load_balancer_itself_is_read(status: str, owner: str, detail: str, target: Any) -> None:
+    with tls_server(alpn=["h2"], handle=answering(status)) as port:
+        fault = broken(proof.prove(target(port)), "grpc")
+
+    assert fault.owner == owner
+    assert detail in fault.detail
+    assert f"HTTP {status}" in fault.detail
+
+
+def test_a_grpc_server_that_is_no_milvus(target: Any) -> None:
+    with grpc_server(None) as port:
+        fault = broken(proof.prove(target(port)), "grpc")
+
+    assert (fault.owner, "UNIMPLEMENTED" in fault.detail) == ("milvus", True)
+
+
+@pytest.mark.parametrize("credentials", [None, ("root", "wr0ng-horse")], ids=["none", "wrong"])
+def test_credentials_that_do_not_fit_end_the_proof_without_being_shown(
+    credentials: tuple[str, str] | None, milvus: SmallMilvus, target: Any
+) -> None:
+    milvus.token = ":".join(CREDENTIALS)
+    with grpc_server(milvus) as port:
+        climbed = proof.prove(target(port, credentials=credentials))
+
+    fault = broken(climbed, "grpc")
+    assert (fault.owner, fault.outlook) == ("client", Outlook.STOP)
+    assert "milvus_credentials_secret" in fault.mend
+    assert "wr0ng-horse" not in f"{climbed}"
+
+
+def test_a_milvus_that_does_not_answer_takes_no_longer_than_the_deadline(milvus: SmallMilvus, target: Any) -> None:
+    milvus.sleeps.add("GetVersion")
+    with grpc_server(milvus) as port:
+        begun = time.monotonic()
+        climbed = proof.prove(target(port, deadline_seconds=3.0))
+        took = time.monotonic() - begun
+
+    assert broken(climbed, "grpc").owner == "milvus"
+    assert took < 5
+
+
+# --- the collection -------------------------------------------------------------------------------------------------
+
+
+def test_a_search_that_finds_another_row_breaks_the_proof(milvus: SmallMilvus, target: Any) -> None:
+    milvus.finds_wrong = True
+    with grpc_server(milvus) as port:
+        fault = broken(proof.prove(target(port)), "collection")
+
+    assert fault.owner == "milvus"
+    assert fault.detail.startswith("searched for row")
+    assert milvus.collections == {}
+
+
+@pytest.mark.parametrize("call", ["Insert", "Search", "CreateIndex"])
+def test_what_was_made_is_dropped_after_a_failure(call: str, milvus: SmallMilvus, target: Any) -> None:
+    milvus.refuses.add(call)
+    with grpc_server(milvus) as port:
+        fault = broken(proof.prove(target(port)), "collection")
+
+    assert f"{call} is refused" in fault.detail
+    assert len(milvus.created) == 1
+    assert milvus.collections == {}
+
+
+def test_a_collection_that_cannot_be_dropped_is_named(milvus: SmallMilvus, target: Any) -> None:
+    milvus.refuses.add("DropCollection")
+    with grpc_server(milvus) as port:
+        fault = broken(proof.prove(target(port)), "collection")
+
+    assert f"collection {milvus.created[0]} may be left over" in fault.detail
+
+
+@pytest.mark.parametrize("call", ["CreateCollection", "AllocTimestamp"])
+def test_a_call_that_hangs_is_given_up_in_time_and_its_collection_dropped(
+    call: str, milvus: SmallMilvus, target: Any
+) -> None:
+    """AllocTimestamp is one that pymilvus sends without a time-out."""
+    milvus.sleeps.add(call)
+    with grpc_server(milvus) as port:
+        begun = time.monotonic()
+        climbed = proof.prove(target(port, deadline_seconds=6.0))
+        took = time.monotonic() - begun
+
+    assert broken(climbed, "collection").owner == "milvus"
+    assert took < 8
+    assert milvus.collections == {}
+    assert ConnectionManager.get_instance().get_stats()["total_connections"] == 0
+
+
+# --- roots and imports, each in a process of its own ----------------------------------------------------------------
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    ours = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "GRPC_VERBOSITY")
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+CLIMB = """
+from tasks.proof import Target, prove
+goal = Target("milvus.example.com", "127.0.0.1", port={port}, dns_servers=("{names}",), deadline_seconds=30)
+for rung in prove(goal).rungs:
+    print(rung.name, rung.outcome, rung.fault.owner if rung.fault else "", rung.fault.mend if rung.fault else "")
+"""
+
+
+def test_the_roots_that_grpc_is_pointed_to_are_trusted_by_every_rung(
+    milvus: SmallMilvus, nowhere: str, tmp_path: Path
+) -> None:
+    """A Google-managed certificate in the sandbox: no server_pem_path, the authority in a bundle."""
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(PAIR.certificate_pem)
+    with grpc_server(milvus) as port:
+        done = python(CLIMB.format(port=port, names=nowhere), GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=str(bundle))
+
+    assert "grpc passed" in done.stdout, done
+    assert "collection passed" in done.stdout, done
+    assert done.stderr == ""
+
+
+def test_roots_that_only_openssl_knows_are_told_apart(milvus: SmallMilvus, nowhere: str, tmp_path: Path) -> None:
+    """grpc/grpc#35728: curl and openssl are happy, gRPC is not, since it has roots of its own."""
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(PAIR.certificate_pem)
+    with grpc_server(milvus) as port:
+        done = python(CLIMB.format(port=port, names=nowhere), SSL_CERT_FILE=str(bundle))
+
+    assert "tls passed" in done.stdout, done
+    assert "grpc failed client" in done.stdout, done
+    assert "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH" in done.stdout
+    assert done.stderr == "", "grpc's own chatter must not reach the terminal"
+
+
+def test_the_client_libraries_are_not_imported_before_they_are_needed() -> None:
+    done = python(
+        "import sys, tasks.proof; print([name for name in ('grpc', 'pymilvus', 'dns') if name in sys.modules])"
+    )
+
+    assert done.stdout.strip() == "[]", done
+
+
+def test_a_climb_is_over_when_its_deadline_is(target: Any) -> None:
+    climbed = proof.prove(target(1, deadline_seconds=0.0))
+
+    assert climbed.rungs[0].outcome is Outcome.FAILED
+    assert "deadline" in climbed.rungs[0].detail
+
+
+def test_a_trust_that_is_no_certificate_is_the_clients_fault(target: Any) -> None:
+    with tls_server() as port:
+        fault = broken(proof.prove(target(port, trust=b"no PEM")), "tls")
+
+    assert fault.owner == "client"
+
+
+def test_two_climbs_at_once_do_not_share_a_connection(target: Any) -> None:
+    """The shared connections of pymilvus are keyed by address and token alone, not by what they trust."""
+    first, second = SmallMilvus(), SmallMilvus()
+    with ExitStack() as stack:
+        goals = [target(stack.enter_context(grpc_server(servicer))) for servicer in (first, second)]
+        with ThreadPoolExecutor(2) as pool:
+            climbs = list(pool.map(proof.prove, goals))
+
+    assert all(climbed.verdict.verified for climbed in climbs), climbs
+    assert (len(first.created), len(second.created)) == (1, 1)
