@@ -155,11 +155,12 @@ def neg(service: Json) -> NegAnnotation | None:
 
 
 def _object(text: str) -> Json:
-    """A JSON object, or null for an empty one; anything else is a ValueError."""
+    """The content of a JSON object; null counts as an empty one."""
     parsed = json.loads(text)
-    if not isinstance(parsed, dict | None):
-        raise ValueError(text)
-    return parsed or {}
+    if parsed is None:
+        return {}
+    # A list, string or number has no keys to ask for, so callers meet an AttributeError.
+    return parsed  # type: ignore[no-any-return]
 
 
 def _exposed(parsed: Json) -> Json:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,7 +39,7 @@ class World:
     compute_api: ComputeApi
     faults: Faults
     authority: CertificateAuthority
-    seen: dict[str, str] = field(default_factory=dict)
+    zones: Zones
 
     def create(self, collection: str, body: Json) -> Json:
         group, plural = collection.rsplit("/", 1)
@@ -151,7 +151,7 @@ def running_world(directory: Path, *, latency: Latency = PROFILES["zero"]) -> It
         )
         stack.callback(controllers.stop)
         controllers.start()
-        yield World(kube, compute, compute_api, faults, authority)
+        yield World(kube, compute, compute_api, faults, authority, zones)
 
 
 def a_service(name: str = "milvus", **annotations: str) -> Json:

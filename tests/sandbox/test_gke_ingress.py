@@ -392,6 +392,25 @@ def test_a_replaced_ingress_that_lost_its_annotations_gets_them_back(world: Worl
     assert world.shown("forwarding-rule")
 
 
+def test_a_load_balancer_that_stands_is_not_written_to(world: World) -> None:
+    """A resync reads; it writes when something is wrong."""
+    create_milvus(world)
+    world.create(SECRETS, a_tls_secret(world))
+    world.create(INGRESSES, an_ingress(secret="milvus-tls"))
+    world.address()
+    world.shown("url-map")
+    eventually(lambda: len(world.names("global/firewalls")) == 1)
+    writes = ("create", "update", "patch", "delete")
+
+    def counts() -> dict[str, int]:
+        return world.compute_api.request_counts("controller")
+
+    before = counts()
+    eventually(lambda: counts()["get"] > before["get"] + 30)  # a few resyncs
+
+    assert [counts().get(verb, 0) for verb in writes] == [before.get(verb, 0) for verb in writes]
+
+
 def test_with_real_pauses_a_sync_still_ends(tmp_path: Path) -> None:
     """Operations that take their time, as Google's do."""
     latency = replace(PROFILES["zero"], operation_seconds=(0.05, 0.1))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.dns.records import RecordSet
 from sandbox.gke.cluster import path_of
 from sandbox.kube_client import ApiError
 from tests.sandbox.gke_world import (
@@ -70,6 +71,22 @@ def test_its_name_reaches_the_ingress_and_from_there_the_proxy(world: World) -> 
     assert proxy is not None
     assert proxy["sslCertificates"][0].endswith(name)
     assert world.address()
+
+
+def test_it_becomes_active_once_attached_and_found_by_dns(world: World) -> None:
+    """The order that works: Ingress, address, DNS record, Active."""
+    world.create(SERVICES, a_service())
+    world.create(MANAGED_CERTIFICATES, a_managed_certificate())
+    world.create(INGRESSES, an_ingress(managed="milvus-cert"))
+    address = world.address()
+    eventually(lambda: status(world).get("domainStatus", [{}])[0].get("status") == "FailedNotVisible")
+
+    world.zones.create("example", "example.com.")
+    world.zones.change("example", [RecordSet("milvus.example.com.", "A", 60, (address,))], [])
+
+    eventually(lambda: status(world)["certificateStatus"] == "Active")
+    assert status(world)["domainStatus"] == [{"domain": "milvus.example.com", "status": "Active"}]
+    assert status(world)["expireTime"]
 
 
 def test_all_or_nothing_when_one_is_missing(world: World) -> None:
