@@ -59,7 +59,9 @@ class Forwarder:
             if task is not None:
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
-            await _forward(reader, writer, target())
+            # A cancelled task would be reported as a failure of the server's (cpython#110894, mended in 3.12).
+            with contextlib.suppress(asyncio.CancelledError):
+                await _forward(reader, writer, target())
 
         self._servers[listen] = await asyncio.start_server(serve, *listen, limit=_CHUNK)
 
