@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.compute import actions, errors, filters, links, permissions, quotas, rules, views
+from sandbox.compute import actions, errors, filters, links, permissions, quotas, rules, shapes, views
 from sandbox.compute.catalogue import COLLECTIONS
 from sandbox.compute.health import Health
 from sandbox.compute.links import Ref
@@ -87,6 +87,7 @@ class ComputeResources:
             scope = f"projects/{self._store.project}/{ref.scope}/{route.collection.name}"
             return views.listing(route.collection.kind, scope, items, token)
         body = request.json()
+        shapes.check(body)
         if route.verb == "testIamPermissions":
             return permissions.granted(self._faults, body)
         if route.verb == "validate":
@@ -103,6 +104,7 @@ class ComputeResources:
         if route.verb == "delete":
             return self._mutations.delete(caller, ref)
         body = request.json()
+        shapes.check(body)
         if route.verb == "insert":
             if route.collection.name == "forwardingRules" and body.get("IPAddress"):
                 path = f"projects/{self._store.project}"

@@ -32,14 +32,17 @@ class Credentials:
         self._clock = clock
         self._lock = threading.Lock()
         self._tokens: dict[str, tuple[str, float]] = {}
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key: rsa.RSAPrivateKey | None = None
         self._key_id = secrets.token_hex(20)
         self._project = project
         self.email = f"sandbox@{project}.iam.gserviceaccount.com"
 
     def service_account(self, token_uri: str) -> dict[str, str]:
         """The JSON a service-account key file has."""
-        key_pem = self._key.private_bytes(
+        with self._lock:
+            # Made at the first use: it takes as long as everything else at the start together.
+            self._key = key = self._key or rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        key_pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         return {
@@ -94,11 +97,14 @@ class Credentials:
         The audience is not compared: google-auth names the genuine service or Google's token endpoint whatever
         address it was told to call.
         """
+        key = self._key
+        if key is None:
+            return False  # nobody has the account's key yet
         try:
             header, payload, signature = jwt.split(".")
             algorithm = json.loads(_decoded(header))["alg"]
             claims = json.loads(_decoded(payload))
-            self._key.public_key().verify(
+            key.public_key().verify(
                 _decoded(signature), f"{header}.{payload}".encode(), padding.PKCS1v15(), hashes.SHA256()
             )
             now = self._clock()

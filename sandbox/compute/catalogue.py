@@ -45,6 +45,8 @@ class Collection:
     references: tuple[Reference, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     output_only: tuple[str, ...] = ()
+    immutable: tuple[str, ...] = ()
+    """Fields that PUT and PATCH cannot change."""
     actions: Mapping[str, Action] = field(default_factory=dict)
 
     @property
@@ -84,6 +86,7 @@ _ALL = (
             "loadBalancingScheme": "EXTERNAL",
             "networkTier": "PREMIUM",
         },
+        immutable=("IPAddress", "IPProtocol", "loadBalancingScheme", "portRange", "target"),
         actions={"setTarget": Action("setTarget"), "setLabels": Action("setLabels")},
     ),
     Collection(

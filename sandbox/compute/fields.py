@@ -60,9 +60,22 @@ def merged(resource: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def without_nulls(value: Any) -> Any:
+    """The same JSON without null fields: a null stands for an absent one.
+
+    >>> without_nulls({"a": None, "b": [{"c": None}]})
+    {'b': [{}]}
+    """
+    if isinstance(value, dict):
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [without_nulls(each) for each in value if each is not None]
+    return value
+
+
 def with_defaults(resource: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """Fill in what is absent, at every depth; what is there stays, nulls count as absent."""
-    result = {key: value for key, value in resource.items() if value is not None}
+    """Fill in what is absent, at every depth; what is there stays."""
+    result = dict(resource)
     for key, value in defaults.items():
         if isinstance(value, dict):
             result[key] = with_defaults(result.get(key) or {}, value)

@@ -24,8 +24,8 @@ class Health:
         self._reported: Report = {}
 
     def report(self, report: Report) -> None:
-        """Take over the endpoints' states, group by group; groups that are not named keep theirs."""
-        self._reported |= report
+        """Take over the states of all endpoints; what is not in the report is not known any more."""
+        self._reported = report
 
     def state(self, group: Ref, endpoint: Endpoint) -> str | None:
         """HEALTHY, UNHEALTHY, or None while nothing is known."""

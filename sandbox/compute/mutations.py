@@ -90,9 +90,10 @@ class Mutations:
         self._check_fingerprint(collection, current, body, needed=verb == "update")
         ignored = (*_SERVER_FIELDS, *collection.output_only, "securityPolicy")
         given = {key: value for key, value in body.items() if key not in ignored}
+        _refuse_immutable(collection, current, given)
         if verb == "patch":
             given = fields.merged(_without_old_probe(current, given), given)
-        kept = {key: current[key] for key in _KEPT_AT_UPDATE if key in current}
+        kept = {key: current[key] for key in (*_KEPT_AT_UPDATE, *collection.immutable) if key in current}
         return self.change(caller, ref, verb, kept | self._checked(collection, given | kept))
 
     def change(self, caller: Caller, ref: Ref, operation_type: str, resource: dict[str, Any]) -> dict[str, Any]:
@@ -185,7 +186,7 @@ class Mutations:
         operation.finish(self.store.clock(), failure)
 
     def _checked(self, collection: Collection, given: dict[str, Any]) -> dict[str, Any]:
-        resource = fields.with_defaults(given, dict(collection.defaults))
+        resource = fields.with_defaults(fields.without_nulls(given), dict(collection.defaults))
         rules.check(collection.name, resource)
         return self._resolved(collection, resource)
 
@@ -231,6 +232,12 @@ class Mutations:
         address = resource.get("address") or resource.get("IPAddress")
         if address:
             addresses.release(self.store, self._pool, address)
+
+
+def _refuse_immutable(collection: Collection, current: dict[str, Any], given: dict[str, Any]) -> None:
+    for field in collection.immutable:
+        if given.get(field) is not None and given[field] != current.get(field):
+            raise errors.invalid(field, given[field], "The field cannot be changed by this method.")
 
 
 def _without_old_probe(current: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,9 @@ class CloudDns:
         project, *rest = segments
         if project != self._project:
             raise GoogleError(403, "forbidden", "Forbidden")
+        # Parsed far from here; a client that sends text for them gets the usual 400.
+        for parameter in ("maxResults", "pageToken"):
+            _number(request.query.get(parameter) or 0, f"parameters.{parameter}")
         with _google_errors():
             return self._route(request, rest)
 
@@ -169,8 +172,19 @@ def _record(body: dict[str, Any], field: str) -> RecordSet:
         if not body.get(key):
             raise GoogleError(400, "required", f"The '{field}.{key}' parameter is required but was missing.")
     ttl = body.get("ttl")
-    datas = tuple(str(each) for each in body.get("rrdatas") or ())
-    return RecordSet(str(body["name"]), str(body["type"]), _DEFAULT_TTL if ttl is None else int(ttl), datas)
+    given = body.get("rrdatas") or []
+    if not isinstance(given, list):
+        raise InvalidRecord(f"{field}.rrdata", given)
+    datas = tuple(str(each) for each in given)
+    seconds = _DEFAULT_TTL if ttl is None else _number(ttl, f"{field}.ttl")
+    return RecordSet(str(body["name"]), str(body["type"]), seconds, datas)
+
+
+def _number(value: Any, field: str) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise GoogleError(400, "invalid", f"Invalid value for '{field}': '{value}'") from None
 
 
 def _fits(record: RecordSet, query: dict[str, str]) -> bool:

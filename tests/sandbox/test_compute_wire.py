@@ -173,6 +173,26 @@ def test_a_body_that_is_no_json_object_is_a_parse_error(rest: httpx.Client) -> N
     assert error(rest.post("global/addresses", content=b"[]"))[:2] == (400, "parseError")
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("global/backendServices", {"name": "x", "backends": "y"}, "resource.backends"),
+        ("global/backendServices", {"name": "x", "backends": ["y"]}, "resource.backends[0]"),
+        ("global/backendServices", {"name": "x", "timeoutSec": "y"}, "resource.timeoutSec"),
+        ("global/healthChecks", {"name": "x", "httpHealthCheck": []}, "resource.httpHealthCheck"),
+        ("global/addresses", {"name": 7}, "resource.name"),
+        ("global/sslCertificates", {"name": "x", "managed": {"domains": [7]}}, "resource.managed.domains[0]"),
+    ],
+)
+def test_values_of_the_wrong_type_are_refused_by_field(
+    rest: httpx.Client, path: str, body: dict[str, Any], field: str
+) -> None:
+    status, reason, message = error(rest.post(path, json=body))
+
+    assert (status, reason) == (400, "badRequest")
+    assert message.startswith(f"Invalid value at '{field}'")
+
+
 def test_defaults_are_filled_in_as_compute_does(rest: httpx.Client, finish: Finish) -> None:
     finish(rest.post("global/healthChecks", json={"name": "hc", "type": "HTTP"}))
     finish(rest.post("global/backendServices", json={"name": "bs", "healthChecks": ["global/healthChecks/hc"]}))
