@@ -1,8 +1,8 @@
 """The proof: a real client's way to Milvus, climbed rung by rung.
 
 DNS, TCP, TLS, ALPN, gRPC, a collection. Each rung is a check of its own with its own time-out; the climb stops where
-one breaks, and what it means is judged in `tasks.core.ladder`. Nothing here retries: whoever waits for the first proof
-that holds climbs again.
+one breaks, and what it means is judged in `tasks.core.rung_faults`. Nothing here retries: whoever waits for the first
+proof that holds climbs again.
 
 grpc and pymilvus are imported only when the client rungs are reached, since they cost seconds.
 """
@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from tasks.clients import milvus, wire
-from tasks.core import certificates, ladder
+from tasks.core import certificates, ladder, rung_faults
 from tasks.core.certificates import CertificateFacts
 from tasks.core.config import CertificateMode
 from tasks.core.ladder import Fault, Outcome, Rung, Verdict
@@ -169,7 +169,7 @@ class _Climb:
     def _dns(self) -> str:
         target = self.target
         answers = wire.resolve(target.domain, target.dns_servers, self._left(_DNS_SECONDS))
-        fault = ladder.judge_dns(target.domain, target.address, answers)
+        fault = rung_faults.judge_dns(target.domain, target.address, answers)
         if fault is None:
             self.resolves = True
             return f"{target.domain} is {target.address} ({', '.join(answer.server for answer in answers)})"
@@ -187,15 +187,15 @@ class _Climb:
         except ssl.SSLCertVerificationError as error:
             raise _Broken(self._refused_certificate(error)) from None
         self.certificate = shown
-        if fault := ladder.fingerprint_fault(shown, self.target.expected_fingerprints):
+        if fault := rung_faults.fingerprint_fault(shown, self.target.expected_fingerprints):
             raise _Broken(fault)
-        return ladder.described(shown)
+        return rung_faults.described(shown)
 
     def _refused_certificate(self, error: ssl.SSLCertVerificationError) -> Fault:
         """What is wrong with a certificate; it is fetched once more without judging it, to be able to say."""
         with suppress(_Broken, ssl.SSLError, ValueError):
             self.certificate = self._handshake(wire.unjudging())
-        return ladder.verify_fault(
+        return rung_faults.verify_fault(
             error.verify_code,
             error.verify_message,
             self.target.domain,
@@ -214,7 +214,7 @@ class _Climb:
                 chosen = secured.selected_alpn_protocol()
         except OSError as error:  # ssl.SSLError is one
             refused = str(getattr(error, "reason", "") or error)
-        if fault := ladder.alpn_fault(chosen, refused):
+        if fault := rung_faults.alpn_fault(chosen, refused):
             raise _Broken(fault)
         return "h2"
 
@@ -232,16 +232,16 @@ class _Climb:
         except ssl.SSLCertVerificationError:
             raise
         except ssl.SSLError as error:
-            raise _Broken(ladder.handshake_fault(error.reason or "", str(error))) from None
+            raise _Broken(rung_faults.handshake_fault(error.reason or "", str(error))) from None
         except OSError as error:
-            raise _Broken(ladder.handshake_fault("", str(error) or type(error).__name__)) from None
+            raise _Broken(rung_faults.handshake_fault("", str(error) or type(error).__name__)) from None
 
     def _connection(self) -> socket.socket:
         address, port = self.target.address, self.target.port
         try:
             return wire.connection(address, port, self._left(_TCP_SECONDS))
         except OSError as error:
-            raise _Broken(ladder.tcp_fault(address, port, error)) from None
+            raise _Broken(rung_faults.tcp_fault(address, port, error)) from None
 
     def _grpc(self, client: milvus.Client) -> str:
         self._asked(client.connect, self._left(_CONNECT_SECONDS))
@@ -279,7 +279,7 @@ class _Climb:
             raise _Broken(Fault("milvus", str(wrong), "Search by hand, and see Milvus' log.")) from None
         except Exception as error:
             status, details = milvus.rpc_error(error)
-            fault = ladder.grpc_fault(
+            fault = rung_faults.grpc_fault(
                 status,
                 details,
                 named_credentials=self.target.credentials is not None,

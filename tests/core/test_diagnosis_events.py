@@ -196,6 +196,27 @@ FATAL_MESSAGES = [  # gke.md §6.4
         "http=disabled",
         id="redirect on an old Ingress",
     ),
+    pytest.param(
+        "Error syncing to GCP: error running load balancer syncing routine: invalid loadbalancer name",
+        "IngressNameInvalid",
+        "without",
+        id="dots in the Ingress's name",
+    ),
+    pytest.param(
+        BACKENDS
+        + "error ensuring health check: googleapi: Error 400: Invalid value for field 'resource.timeoutSec': '15'. "
+        "TimeoutSec should be less than checkIntervalSec., invalid",
+        "HealthCheckTimeoutTooLong",
+        "at most its checkIntervalSec",
+        id="health check time-out above its interval",
+    ),
+    pytest.param(
+        SYNC + "Cert creation failures - k8s2-cr-0ab Error:googleapi: Error 400: The SSL certificate could not be "
+        "parsed., sslCertificateCouldNotParseCert",
+        "TlsSecretRefused",
+        "RSA-2048 or P-256",
+        id="certificate that Google does not take",
+    ),
 ]
 
 
@@ -209,6 +230,20 @@ def test_a_permanent_cause_stops_at_once_with_its_mend(message: str, cause: str,
 
 
 TRANSIENT = [
+    pytest.param(
+        SYNC
+        + "googleapi: Error 404: The resource 'projects/p/global/sslCertificates/k8s2-cr-0ab-1cd-e3b0c44298fc1c14' "
+        "was not found, notFound",
+        "TlsSecretNotYetUploaded",
+        id="certificate of a Secret being uploaded",
+    ),
+    pytest.param(
+        SYNC
+        + "invalid ingress frontend configuration, please check your usage of the 'kubernetes.io/ingress.allow-http' "
+        "annotation.",
+        "NoCertificateAttached",
+        id="managed certificate not attached yet, older text",
+    ),
     pytest.param(
         TRANSLATE
         + 'error getting BackendConfig for port "19530" on service "ns/svc", err: no BackendConfig for service '
@@ -367,14 +402,15 @@ def test_normal_progress_is_no_finding(kind: str, reason: str, message: str) -> 
     assert of_event(an_event(message, reason, kind=kind, type_="Normal")) is None
 
 
-def test_a_firewall_change_in_a_shared_vpc_hands_over_its_command() -> None:
+@pytest.mark.parametrize("reason", ["XPN", "Sync", "LoadBalancerManualChange"])
+def test_a_firewall_change_in_a_shared_vpc_hands_over_its_command(reason: str) -> None:
     """Its type is Normal, and it waits for a person who may do it."""
     message = (
         "Firewall change required by security admin: `gcloud compute firewall-rules create k8s-fw-l7--0ab "
         "--network net --allow tcp:19530,tcp:9091 --source-ranges 130.211.0.0/22,35.191.0.0/16 --project host`"
     )
 
-    found = of(message, "XPN", type_="Normal")
+    found = of(message, reason, type_="Normal")
 
     assert (found.outlook, found.layer, found.cause) == (WAIT, "network", "FirewallChangeRequired")
     assert found.mend.endswith(
