@@ -20,7 +20,7 @@ def unmarshal_error(text: str, target: str, *, wants: type = dict) -> str | None
     r"""The error of unmarshalling `text` into a Go value of type `target`; None if that works.
 
     >>> unmarshal_error("'{}'", "map[string]string")
-    "invalid character '\\\\'' looking for beginning of value"
+    "invalid character '\\'' looking for beginning of value"
     >>> unmarshal_error("[]", "map[string]string")
     'json: cannot unmarshal array into Go value of type map[string]string'
     """
