@@ -1,5 +1,6 @@
 """An ASGI application served from a thread of this process."""
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -9,6 +10,24 @@ from typing import Self
 
 import uvicorn
 from starlette.types import ASGIApp
+
+
+class _Uvicorn(uvicorn.Server):
+    """Does not wait at its end for clients that keep a connection open without using it.
+
+    Over TLS such a connection outlives the event loop: its orderly end needs the client, who sees no reason to look.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            cycle = connection.cycle  # type: ignore[union-attr]  # no WebSockets here
+            if cycle is None or cycle.response_complete:
+                connection.transport.abort()
+        await asyncio.sleep(0)
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
 
 
 class Server:
@@ -24,7 +43,7 @@ class Server:
         self.port: int = self._socket.getsockname()[1]
         scheme = "https" if certificate else "http"
         self.url = f"{scheme}://127.0.0.1:{self.port}"
-        self._server = uvicorn.Server(
+        self._server = _Uvicorn(
             uvicorn.Config(
                 app,
                 log_level="warning",

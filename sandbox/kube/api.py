@@ -149,7 +149,7 @@ class Application:
     # Resources.
 
     async def _resource(self, request: Request, user: User) -> Response:
-        if self._faults.strike("kube-unavailable", verb=request.verb, resource=request.resource):
+        if self._faults.strike("kube-unavailable", verb=request.verb, resource=request.resource) is not None:
             raise StatusError.unavailable()
         kind = self._registry.find(request.group, request.version, request.resource)
         review = kind is not None and kind in REVIEWS

@@ -62,7 +62,12 @@ def component_name(model: str) -> str:
     if model in _META_MODELS:
         return f"{_META}.{_bare(model)}"
     group, version = _homes().get(model, ("core", "v1"))
-    return f"io.k8s.{'api' if group != 'apiextensions' else 'apiextensions-apiserver.pkg.apis'}.{group}.{version}.{_bare(model)}"
+    return _full_name(model, group, version)
+
+
+def _full_name(model: str, group: str, version: str) -> str:
+    part = "apiextensions-apiserver.pkg.apis" if group == "apiextensions" else "api"
+    return f"io.k8s.{part}.{group}.{version}.{_bare(model)}"
 
 
 def closure(models: list[str]) -> dict[str, Schema]:
@@ -93,6 +98,7 @@ def _target(reference: str) -> Schema:
     name = reference.removeprefix("#/components/schemas/")
     if name in PRIMITIVE_COMPONENTS:
         return PRIMITIVE_COMPONENTS[name]
+    _homes()
     return component(_models_by_name[name])
 
 
@@ -109,9 +115,7 @@ def _component(model: str) -> Schema:
         name, found = names[attribute], fields.get(attribute)
         text = (found["default"] or "") if found else ""
         properties[name] = _property(model, name, kind, text)
-        if found and not found["type"]:
-            required.append(name)
-        elif found and "default=" not in text and text != "None":
+        if found and (not found["type"] or ("default=" not in text and text != "None")):
             required.append(name)
     schema: Schema = {"type": "object"}
     if description := re.search(r'"""\n    (.*)\n', source[source.index(f"class {model}(") :]):
@@ -154,8 +158,6 @@ def _typed(kind: str) -> Schema:
         return {"type": "array", "items": _typed(found[1])}
     if found := re.fullmatch(r"Dict\[str, (.*)\]", kind):
         return {"type": "object", "additionalProperties": _typed(found[1])}
-    if kind == "V1JSONSchemaProps":
-        return _ref(component_name(kind))
     return _ref(component_name(kind))
 
 
@@ -180,8 +182,7 @@ def _homes() -> dict[str, tuple[str, str]]:
             _models_by_name[f"{_META}.{_bare(model)}"] = model
     for model, (group, version) in homes.items():
         if model not in _META_MODELS:
-            part = "apiextensions-apiserver.pkg.apis" if group == "apiextensions" else "api"
-            _models_by_name[f"io.k8s.{part}.{group}.{version}.{_bare(model)}"] = model
+            _models_by_name[_full_name(model, group, version)] = model
     return homes
 
 

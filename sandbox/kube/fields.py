@@ -221,11 +221,7 @@ def _compare(schema: Schema, old: Any, new: Any, path: Path, result: Comparison)
     schema = builtin_schema.resolve(schema)
     some = old if new is _ABSENT else new
     granular = _granular(schema, some) and (old in (_ABSENT, None) or new in (_ABSENT, None) or _granular(schema, old))
-    if (
-        not granular
-        or not ((old or ()) if old is not _ABSENT else ())
-        and not ((new or ()) if new is not _ABSENT else ())
-    ):
+    if not granular or (_empty(old) and _empty(new)):
         _compare_leaf(old, new, path, result)
         return
     if old is _ABSENT and path:
@@ -240,6 +236,10 @@ def _compare(schema: Schema, old: Any, new: Any, path: Path, result: Comparison)
         now = after[element][1] if element in after else _ABSENT
         if was is not now:
             _compare(below, was, now, (*path, element), result)
+
+
+def _empty(value: Any) -> bool:
+    return value is _ABSENT or not value
 
 
 def _compare_leaf(old: Any, new: Any, path: Path, result: Comparison) -> None:

@@ -53,6 +53,7 @@ class Lifecycle:
                 self._definition(change)
             if change.type == "DELETED":
                 self._collect_dependents(change.object)
+                self._release_owners(change.object)
                 self._finish_namespace(change.object["metadata"].get("namespace", ""))
                 self._finish_definition(change.collection)
             elif change.object["metadata"].get("deletionTimestamp"):
@@ -75,6 +76,14 @@ class Lifecycle:
         uid = owner["metadata"]["uid"]
         for collection, obj in self._dependents(uid):
             self._collect(collection, obj)
+
+    def _release_owners(self, dependent: Object) -> None:
+        """Let owners go that waited in the foreground for this dependent."""
+        uids = {each["uid"] for each in dependent["metadata"].get("ownerReferences") or ()}
+        for collection, obj in self._store.everything() if uids else ():
+            metadata = obj["metadata"]
+            if metadata["uid"] in uids and "foregroundDeletion" in (metadata.get("finalizers") or ()):
+                self._finish_foreground(collection, obj)
 
     def _collect(self, collection: str, obj: Object) -> None:
         """Delete a dependent none of whose owners is left; drop references to owners that are gone."""
@@ -105,8 +114,12 @@ class Lifecycle:
             for collection, obj in dependents:
                 if not obj["metadata"].get("deletionTimestamp"):
                     self._delete(collection, obj, "Foreground")
-            if not any(self._blocks(obj, uid) for _, obj in self._dependents(uid)):
-                self._drop_finalizer(change.collection, live, "foregroundDeletion")
+            self._finish_foreground(change.collection, live)
+
+    def _finish_foreground(self, collection: str, owner: Object) -> None:
+        uid = owner["metadata"]["uid"]
+        if not any(self._blocks(obj, uid) for _, obj in self._dependents(uid)):
+            self._drop_finalizer(collection, owner, "foregroundDeletion")
 
     def _blocks(self, obj: Object, uid: str) -> bool:
         references = obj["metadata"].get("ownerReferences") or []

@@ -1,7 +1,7 @@
 """metadata.managedFields: who set what, and what follows for updates and for server-side apply.
 
-As `k8s.io/apimachinery/pkg/util/managedfields` with structured-merge-diff's updater. Simpler than there: all versions of
-a kind share one schema, and updates of many managers are not folded into `ancient-changes`.
+As `k8s.io/apimachinery/pkg/util/managedfields`, with structured-merge-diff's updater. Simpler than there: all
+versions of a kind share one schema, and updates of many managers are not folded into `ancient-changes`.
 """
 
 import json
@@ -96,14 +96,14 @@ def after_update(
     entries = read(new) if sent is not None else read(live) if live else []
     if live is not None and sent is None and not entries and not live["metadata"].get("managedFields"):
         return _with_entries(new, [])  # never tracked: stays so until somebody applies
-    changes = fields.compare(scope.schema, _bare(live) if live else skeleton, _bare(new))
+    try:
+        changes = fields.compare(scope.schema, _bare(live) if live else skeleton, _bare(new))
+    except fields.SchemaMismatch:
+        return _with_entries(new, entries)  # an object whose parts cannot be told apart: validation will say so
     touched = frozenset(changes.added | changes.modified)
     removed = frozenset(changes.removed)
-    result: list[Entry] = []
     own = next((each for each in entries if each.manager.identity == manager.identity), None)
-    for entry in entries:
-        if entry is not own:
-            result.append(replace(entry, fields=entry.fields - touched - removed))
+    result = [replace(each, fields=each.fields - touched - removed) for each in entries if each is not own]
     mine = scope.owned(((own.fields if own else frozenset()) | touched) - removed)
     if own and mine == own.fields:
         result.append(own)
@@ -137,10 +137,11 @@ def _apply(
     entries = _tracked(scope, live, now)
     own = next((each for each in entries if each.manager.identity == manager.identity), None)
     others = [each for each in entries if each is not own]
-    mine = scope.owned(fields.of(scope.schema, config))
+    configured = fields.of(scope.schema, config)
+    mine = scope.owned(configured)
     merged = fields.merge(scope.schema, base, config)
     if own and own.fields:
-        merged = _prune(scope.schema, merged, own.fields, mine, others)
+        merged = _prune(scope.schema, merged, own.fields, configured, others)
     changes = fields.compare(scope.schema, base, merged)
     touched = scope.owned(changes.added | changes.modified)
     conflicts = [(each.manager, path) for each in others for path in sorted(each.fields & touched)]
@@ -163,16 +164,16 @@ def _tracked(scope: Scope, live: Object | None, now: str) -> list[Entry]:
     return [Entry(Manager("before-first-apply", "Update", live["apiVersion"]), owned, now)]
 
 
-def _prune(schema: Schema, merged: Object, last: FieldSet, mine: FieldSet, others: list[Entry]) -> Object:
+def _prune(schema: Schema, merged: Object, last: FieldSet, configured: FieldSet, others: list[Entry]) -> Object:
     """Without what the manager applied last time, no longer does, and nobody else owns (`merge/update.go` prune)."""
-    if last <= mine:
+    if last <= configured:
         return merged
 
     def named(paths: FieldSet) -> FieldSet:
         return fields.with_named_parents(schema, paths)
 
     all_of_it, last = named(fields.of(schema, merged)), named(last)
-    managed = named(mine.union(*(each.fields for each in others)))
+    managed = named(configured.union(*(each.fields for each in others)))
     pruned = fields.remove(schema, merged, last) or {}
     gone = all_of_it - named(fields.of(schema, pruned))
     pruned = fields.remove(schema, merged, gone - managed) or {}

@@ -17,7 +17,7 @@ _ANNOTATIONS_BYTES = 256 * 1024
 
 def subdomain(value: str) -> str | None:
     """The complaint about a value that is no DNS-1123 subdomain, None if it is one."""
-    if len(value) > 253:  # noqa: PLR2004
+    if len(value) > 253:
         return "must be no more than 253 bytes"
     if re.fullmatch(_SUBDOMAIN, value):
         return None

@@ -69,26 +69,31 @@ def strategic(schema: Schema, document: Any, patch: Any) -> Any:
         return {}
     if directive not in (None, "merge"):
         raise StatusError.bad_request(f"Unrecognized {_DIRECTIVE} directive type '{directive}'")
-    merged = dict(document)
-    if _RETAIN in patch:
-        merged = {name: value for name, value in merged.items() if name in patch[_RETAIN]}
-    for name, value in patch.items():
-        if name.startswith(_DELETE):
-            field = name.removeprefix(_DELETE)
-            merged[field] = [each for each in merged.get(field) or [] if each not in value]
+    merged = _before_merging(document, patch)
     for name, value in patch.items():
         if name.startswith("$"):
             continue
         if value is None:
             merged.pop(name, None)
-            continue
-        below = child(schema, name) or {}
-        merged[name] = _strategic_field(below, merged.get(name), value, name)
+        else:
+            merged[name] = _strategic_field(child(schema, name) or {}, merged.get(name), value, name)
     for name, order in patch.items():
         field = name.removeprefix(_ORDER)
         if name.startswith(_ORDER) and isinstance(merged.get(field), list):
             merged[field] = _ordered(child(schema, field) or {}, merged[field], order)
     return merged
+
+
+def _before_merging(document: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """The document without what the patch's directives take away."""
+    kept = dict(document)
+    if _RETAIN in patch:
+        kept = {name: value for name, value in kept.items() if name in patch[_RETAIN]}
+    for name, value in patch.items():
+        if name.startswith(_DELETE):
+            field = name.removeprefix(_DELETE)
+            kept[field] = [each for each in kept.get(field) or [] if each not in value]
+    return kept
 
 
 def _strategic_field(schema: Schema, have: Any, value: Any, name: str) -> Any:

@@ -18,6 +18,8 @@ _NODE_ROLE = "node-role.kubernetes.io/"
 
 @dataclass(frozen=True)
 class Column:
+    """A column's heading and how its cell is read."""
+
     name: str
     cell: Cell
     type: str = "string"
@@ -154,7 +156,7 @@ def _hosts(obj: Object) -> str:
     hosts = [rule["host"] for rule in obj["spec"].get("rules") or [] if rule.get("host")]
     if not hosts:
         return "*"
-    more = f" + {len(hosts) - 3} more..." if len(hosts) > 3 else ""  # noqa: PLR2004
+    more = f" + {len(hosts) - 3} more..." if len(hosts) > 3 else ""
     return ",".join(hosts[:3]) + more
 
 
@@ -171,7 +173,7 @@ def _endpoints(obj: Object) -> str:
         for address in subset.get("addresses") or []
         if "port" in port
     ]
-    more = f" + {len(found) - 3} more..." if len(found) > 3 else ""  # noqa: PLR2004
+    more = f" + {len(found) - 3} more..." if len(found) > 3 else ""
     return ",".join(found[:3]) + more if found else "<none>"
 
 
@@ -284,7 +286,7 @@ def _slice_ports(obj: Object) -> str:
 
 def _slice_endpoints(obj: Object) -> str:
     found = [each for endpoint in obj.get("endpoints") or [] for each in endpoint.get("addresses") or []]
-    more = f" + {len(found) - 3} more..." if len(found) > 3 else ""  # noqa: PLR2004
+    more = f" + {len(found) - 3} more..." if len(found) > 3 else ""
     return ",".join(found[:3]) + more if found else "<unset>"
 
 

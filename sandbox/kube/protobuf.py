@@ -25,10 +25,11 @@ _KEEP_ZERO = frozenset({
     "replicas", "suspend", "automountServiceAccountToken", "immutable", "runAsNonRoot", "runAsUser", "runAsGroup",
     "fsGroup", "allowPrivilegeEscalation", "privileged", "readOnlyRootFilesystem", "enableServiceLinks", "optional",
     "terminationGracePeriodSeconds", "backoffLimit", "parallelism", "completions", "controller", "blockOwnerDeletion",
-    "gracePeriodSeconds", "allocateLoadBalancerNodePorts", "defaultMode", "revisionHistoryLimit", "shareProcessNamespace",
+    "gracePeriodSeconds", "allocateLoadBalancerNodePorts", "defaultMode", "revisionHistoryLimit",
+    "shareProcessNamespace",
     "progressDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit", "hostUsers", "leaseTransitions",
     "minReplicas", "tolerationSeconds", "activeDeadlineSeconds", "ttlSecondsAfterFinished", "partition", "ready",
-    "serving", "terminating", "value", "storageClassName", "allowVolumeExpansion", "stabilizationWindowSeconds",
+    "serving", "terminating", "storageClassName", "allowVolumeExpansion", "stabilizationWindowSeconds",
 })  # fmt: skip
 """Fields that are pointers in Go, where zero differs from absent; all others are written even when nobody set them."""
 
@@ -104,7 +105,7 @@ def _message(name: str, raw: bytes) -> Object:
             found |= _message(field.type, content)
         else:
             value = _value(field.type, content)
-            if value not in ("", 0, None) or field.name in _KEEP_ZERO and value is not None:
+            if value not in ("", 0, None) or (field.name in _KEEP_ZERO and value is not None):
                 found[field.name] = value
     return found
 
@@ -175,6 +176,6 @@ def _varint(raw: bytes, at: int) -> tuple[int, int]:
         byte = raw[at]
         at += 1
         value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004
+        if byte < 0x80:
             return value, at
         shift += 7

@@ -94,7 +94,7 @@ def parse(method: str, path: str, query: str, headers: dict[str, str], user: str
         return Request(**common)
     steps = found["rest"].split("/")
     namespace = ""
-    if steps[0] == "namespaces" and len(steps) > 2 and not (steps[2] in ("status", "finalize") and found["core"]):  # noqa: PLR2004
+    if steps[0] == "namespaces" and len(steps) > 2 and not (steps[2] in ("status", "finalize") and found["core"]):
         namespace, steps = steps[1], steps[2:]
     resource, name, subresource = (*steps, "", "")[:3]
     return Request(

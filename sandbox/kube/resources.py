@@ -116,7 +116,7 @@ class Resources:
     def _get(self, request: Request, kind: Kind) -> Object:
         live = self._live(request, kind)
         if request.subresource == "scale":
-            return scale.of(kind, live)
+            return scale.of(live)
         return present.form(request, kind, live)
 
     def _create(self, request: Request, kind: Kind) -> Reply:
@@ -149,7 +149,7 @@ class Resources:
         document = decoding.body(request.raw, media)
         options = self._options(request)
         if request.subresource == "scale":
-            live = scale.of(kind, self._live(request, kind))
+            live = scale.of(self._live(request, kind))
             return self._scale(request, kind, patch.merge(live, document))
         if kind.group == "events.k8s.io":
             live = self._live(request, kind)
@@ -189,7 +189,7 @@ class Resources:
         written = self._writes.patch(
             kind, request.namespace, request.name, "", "application/merge-patch+json", change, self._options(request)
         )
-        return Reply(scale.of(kind, written.object))
+        return Reply(scale.of(written.object))
 
     def _finalize(self, request: Request, kind: Kind, document: Any) -> Reply:
         live = self._live(request, kind)

@@ -3,12 +3,11 @@
 from typing import Any
 
 from sandbox.kube.errors import StatusError
-from sandbox.kube.kinds import Kind
 
 Object = dict[str, Any]
 
 
-def of(kind: Kind, obj: Object) -> Object:
+def of(obj: Object) -> Object:
     metadata = obj["metadata"]
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     selector = (obj["spec"].get("selector") or {}).get("matchLabels") or {}

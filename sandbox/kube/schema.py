@@ -51,7 +51,7 @@ def prune(schema: Schema, value: Any, path: str = "") -> tuple[Any, list[str]]:
         items = schema.get("items") or {"x-kubernetes-preserve-unknown-fields": True}
         pairs = [prune(items, each, f"{path}[{index}]") for index, each in enumerate(value)]
         return [each for each, _ in pairs], [field for _, fields in pairs for field in fields]
-    if not isinstance(value, dict) or "oneOf" in schema and "properties" not in schema and "type" not in schema:
+    if not isinstance(value, dict) or ("oneOf" in schema and "properties" not in schema and "type" not in schema):
         return value, []
     kept: dict[str, Any] = {}
     unknown: list[str] = []

@@ -55,7 +55,7 @@ def _is_of_type(schema: Schema, value: Any) -> bool:
         return True
     if wanted == "integer" and isinstance(value, float):
         return value.is_integer()
-    return wanted == have
+    return bool(wanted == have)
 
 
 def _invalid(path: str, value: Any, text: str) -> Cause:
@@ -72,10 +72,11 @@ def _enum(schema: Schema, value: Any, path: str) -> list[Cause]:
 
 
 def _object(schema: Schema, value: dict[str, Any], path: str) -> list[Cause]:
-    found: list[Cause] = []
-    for name in schema.get("required") or ():
-        if name not in value:
-            found.append(Cause(f"{path}.{name}".lstrip("."), "FieldValueRequired", "Required value"))
+    found = [
+        Cause(f"{path}.{name}".lstrip("."), "FieldValueRequired", "Required value")
+        for name in schema.get("required") or ()
+        if name not in value
+    ]
     if (most := schema.get("maxProperties")) is not None and len(value) > most:
         text = f"Too many: {len(value)}: must have at most {most} items"
         found.append(Cause(path, "FieldValueTooMany", text))

@@ -48,8 +48,10 @@ def _built_in(kind: Kind, now: dt.datetime) -> tuple[list[Object], Any]:
 
 def _custom(kind: Kind, now: dt.datetime) -> tuple[list[Object], Any]:
     columns = [_column("Name", "string", 0, "Name must be unique within a namespace.")]
-    for each in kind.columns:
-        columns.append(_column(each["name"], each["type"], each.get("priority", 0), each.get("description", "")))
+    columns += [
+        _column(each["name"], each["type"], each.get("priority", 0), each.get("description", ""))
+        for each in kind.columns
+    ]
 
     def cells(obj: Object) -> list[Any]:
         return [obj["metadata"]["name"], *(_custom_cell(each, obj, now) for each in kind.columns)]

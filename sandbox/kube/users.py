@@ -48,7 +48,7 @@ class Users:
         if not authorization:
             return User(ANONYMOUS, "", ("system:unauthenticated",))
         scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or self._faults.strike("kube-unauthorized"):
+        if scheme.lower() != "bearer" or self._faults.strike("kube-unauthorized") is not None:
             return None
         return self._users.get(token.strip())
 

@@ -64,10 +64,11 @@ def _name_rule(kind: Kind) -> Callable[[str], str | None]:
 
 
 def _metadata_update(new: Object, old: Object) -> list[Cause]:
-    found: list[Cause] = []
-    for field in ("name", "namespace", "uid", "creationTimestamp"):
-        if new.get(field) != old.get(field):
-            found.append(invalid(f"metadata.{field}", new.get(field), "field is immutable"))
+    found = [
+        invalid(f"metadata.{field}", new.get(field), "field is immutable")
+        for field in ("name", "namespace", "uid", "creationTimestamp")
+        if new.get(field) != old.get(field)
+    ]
     if old.get("deletionTimestamp"):
         added = set(new.get("finalizers") or []) - set(old.get("finalizers") or [])
         if added:

@@ -10,8 +10,8 @@ Object = dict[str, Any]
 
 _RESTART_POLICIES = ("Always", "Never", "OnFailure")
 _STATEFUL_SET_FREE = (
-    "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy",
-    "minReadySeconds",
+    "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
 )  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def _container(container: Object, path: str, seen: set[str], volumes: set[str]) 
         found.append(required(f"{path}.image"))
     for index, port in enumerate(container.get("ports") or []):
         number = port.get("containerPort") or 0
-        if not 1 <= number <= 65535:  # noqa: PLR2004
+        if not 1 <= number <= 65535:
             where = f"{path}.ports[{index}].containerPort"
             found.append(
                 invalid(where, number, "must be between 1 and 65535, inclusive") if number else required(where)
