@@ -15,6 +15,12 @@ from sandbox.kube.writes import Options, Writes, Written
 
 Object = dict[str, Any]
 
+_RETURN_DELETED = frozenset({
+    "persistentvolumeclaims", "persistentvolumes", "pods", "resourcequotas", "serviceaccounts", "services",
+    "storageclasses.storage.k8s.io",
+})  # fmt: skip
+"""Kinds whose deletion answers with the object, all others with a Status (`ReturnDeletedObject` of their storage)."""
+
 
 @dataclass
 class Reply:
@@ -166,7 +172,7 @@ class Resources:
     def _delete(self, request: Request, kind: Kind) -> Reply:
         options = _delete_options(request)
         last, gone = self._deletion.delete(kind, request.namespace, request.name, options)
-        if not gone or kind.stored_in == "pods":
+        if not gone or kind.stored_in in _RETURN_DELETED:
             return Reply(present.form(request, kind, last))
         return Reply(_deleted(kind, last))
 

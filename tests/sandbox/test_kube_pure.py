@@ -140,8 +140,8 @@ def test_pruning_says_which_fields_were_unknown() -> None:
         pytest.param(
             "Service",
             service(ports=[{"port": "80"}]),
-            'Service in version "v1" cannot be handled as a Service: json: cannot unmarshal string into Go struct field '
-            "ServicePort.spec.ports.port of type int32",
+            'Service in version "v1" cannot be handled as a Service: json: cannot unmarshal string into Go struct '
+            "field ServicePort.spec.ports.port of type int32",
             id="wrong type",
         ),
         pytest.param(
@@ -184,7 +184,7 @@ def test_label_selectors(text: str, selected: bool) -> None:
 
 
 def test_a_field_selector_of_a_field_that_cannot_be_selected_is_refused() -> None:
-    with pytest.raises(StatusError, match="field label not supported: spec.replicas"):
+    with pytest.raises(StatusError, match=r"field label not supported: spec\.replicas"):
         selectors.fields("spec.replicas=1", built_in("Pod"))
 
 

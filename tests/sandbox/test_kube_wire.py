@@ -80,7 +80,7 @@ class Watcher:
 
     def __init__(self, http: httpx.Client, path: str, **query: Any) -> None:
         self._http, self._path = http, path
-        self._query = {"watch": "true", "timeoutSeconds": 5} | query
+        self._query: dict[str, Any] = {"watch": "true", "timeoutSeconds": 5} | query
 
     def __iter__(self) -> Iterator[Object]:
         with self._http.stream("GET", self._path, params=self._query) as response:
@@ -97,8 +97,8 @@ def test_a_stale_update_is_a_conflict(http: httpx.Client) -> None:
 
     assert refused.status_code == 409
     assert refused.json()["message"] == (
-        'Operation cannot be fulfilled on services "milvus": the object has been modified; please apply your changes to '
-        "the latest version and try again"
+        'Operation cannot be fulfilled on services "milvus": the object has been modified; please apply your changes '
+        "to the latest version and try again"
     )
 
 
@@ -195,9 +195,10 @@ def test_unknown_fields_are_refused_warned_of_or_dropped(
         pytest.param(
             SERVICES,
             service(name="Milvus"),
-            'Service "Milvus" is invalid: metadata.name: Invalid value: "Milvus": a DNS-1035 label must consist of lower '
-            "case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric "
-            "character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
+            'Service "Milvus" is invalid: metadata.name: Invalid value: "Milvus": a DNS-1035 label must consist of '
+            "lower case alphanumeric characters or '-', start with an alphabetic character, and end with an "
+            "alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for "
+            "validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
             id="name",
         ),
         pytest.param(
@@ -324,8 +325,8 @@ def test_a_definition_is_served_at_once_and_its_schema_obeyed(http: httpx.Client
     assert made["spec"] == {"domains": ["a.b"], "size": 3}
     assert "status" not in made
     assert refused.json()["message"] == (
-        'Widget.example.com "v" is invalid: spec.domains[0]: Invalid value: "*.b": spec.domains[0] in body should match '
-        "'^[a-z.]+$'"
+        'Widget.example.com "v" is invalid: spec.domains[0]: Invalid value: "*.b": spec.domains[0] in body should '
+        "match '^[a-z.]+$'"
     )
     assert status["status"] == {"state": "Active"}
     conditions = http.get(f"{CRDS}/widgets.example.com").json()["status"]["conditions"]
@@ -480,7 +481,7 @@ def test_stopping_ends_watches_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_fault_switches_refuse_as_the_real_server_does(
-    http: httpx.Client, faults: Faults, fault: str, parameters: dict[str, str], code: int, message: str
+    http: httpx.Client, faults: Faults, fault: str, parameters: dict[str, Any], code: int, message: str
 ) -> None:
     faults.arm(fault, **parameters)
 
