@@ -100,7 +100,7 @@ def up(
 
 def _run(directory: Path, settings: dict[str, Any]) -> int:
     """Be the sandbox; returns the exit code."""
-    from sandbox.control import ControlServer
+    from sandbox.control_server import ControlServer
     from sandbox.stack import AlreadyRunning, Stack
 
     asked = threading.Event()
@@ -184,15 +184,16 @@ def _detach(directory: Path) -> int:
 @app.command()
 def down(directory: Directory = _DEFAULT_DIRECTORY) -> None:
     """Stop the sandbox and wait until it has stopped. Exit code 0 also when none was running."""
-    from sandbox.control import NotRunning, is_running
+    from sandbox.control import NotRunning
 
     try:
-        _client(directory).stop()
+        sandbox = _client(directory)
+        sandbox.stop()
     except NotRunning as error:
         out.print(str(error))
         return
     deadline = time.monotonic() + _STOP_SECONDS
-    while is_running(directory):
+    while not sandbox.has_ended():
         if time.monotonic() > deadline:
             err.print(f"it has not stopped after {_STOP_SECONDS:g} s", style="red")
             raise typer.Exit(1)

@@ -6,7 +6,6 @@
 What was in `directory` before is thrown away: a sandbox keeps nothing between runs.
 """
 
-import fcntl
 import json
 import logging
 import shutil
@@ -27,6 +26,7 @@ from sandbox.compute.server import ComputeApi
 from sandbox.dataplane.plane import DataPlane
 from sandbox.dns.server import DnsServer, Zones
 from sandbox.faults import Faults
+from sandbox.files import lock_of
 from sandbox.gke.cluster import path_of
 from sandbox.gke.controllers import Controllers
 from sandbox.gke.install import install
@@ -299,17 +299,6 @@ class Stack:
     def _pod_output(self) -> str:
         tails = [f"{key}: {pod.log()[-1500:]}" for key, pod in self.runner.kubelet.processes().items()]
         return "\n".join(tails)
-
-
-def lock_of(directory: Path) -> TextIO | None:
-    """Take the lock of a sandbox's folder, None when a running sandbox has it; the kernel frees it with its process."""
-    lock = (directory / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    return lock
 
 
 def listening_ports(addresses: AddressPool) -> dict[int, int]:

@@ -19,21 +19,20 @@ class Forwarder:
     """Any number of forwards; all methods may be called from any thread."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="forwarder", daemon=True)
         self._servers: dict[Address, asyncio.Server] = {}
         self._tasks: dict[Address, set[asyncio.Task[None]]] = {}
 
     def start(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="forwarder", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Close every forward and every connection."""
-        if self._thread.is_alive():
-            for listen in list(self._servers):
-                self.close(listen)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(timeout=5)
+        for listen in list(self._servers):
+            self.close(listen)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
         self._loop.close()
 
     def open(self, listen: Address, target: Callable[[], Address | None]) -> None:

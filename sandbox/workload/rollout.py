@@ -56,7 +56,7 @@ def status(deployment: Json, new: Scale, old: Scale, *, created: bool, now: str)
         "availableReplicas": ready,
         "unavailableReplicas": max(0, replicas - ready),
     }
-    moved = any(before.get(key, 0) != counts[key] for key in ("replicas", "updatedReplicas", "readyReplicas"))
+    moved = any((before.get(key) or 0) != counts[key] for key in ("replicas", "updatedReplicas", "readyReplicas"))
     name = deployment["metadata"]["name"]
     strategy_slack = _unavailable_allowed(spec, replicas)
     conditions = [
