@@ -91,10 +91,11 @@ class DataPlane:
                     self._snapshot = self._feed.snapshot()
                     generation = latest
                     self._wake.set()
-            except (httpx.HTTPError, GoogleApiError, RuntimeError) as error:  # RuntimeError: the client was closed
+            except Exception as error:
                 if self._stopping.is_set():
-                    return
-                _log.warning("cannot read the project: %s", error)
+                    return  # the client was closed
+                expected = isinstance(error, httpx.HTTPError | GoogleApiError)
+                _log.warning("cannot read the project: %s", error, exc_info=not expected)
                 self._stopping.wait(_RETRY_SECONDS)
 
     def _run(self) -> None:
@@ -106,8 +107,9 @@ class DataPlane:
                 return
             try:
                 pause = self._apply(self._snapshot)
-            except (httpx.HTTPError, OSError) as error:
-                _log.warning("cannot apply the project: %s", error)
+            except Exception as error:
+                # One odd resource must not end the serving of the others.
+                _log.warning("cannot apply the project: %s", error, exc_info=not isinstance(error, httpx.HTTPError))
                 pause = _RETRY_SECONDS
 
     def _apply(self, snapshot: Snapshot) -> float | None:
