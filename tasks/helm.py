@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks import helm_child
 from tasks.core.errors import AccessRefused, FieldConflict, NotReadyInTime, ProvisioningError, ResourceFailed
 
 _TIMEOUT_SECONDS = 300
@@ -38,7 +39,7 @@ def upgrade(request: Upgrade, kubeconfig: dict[str, Any]) -> int:
     # The name of the process is what Helm signs with; the module path replaces the virtual environment, which Python
     # finds by that name.
     child = subprocess.Popen(
-        ["helm", "-m", "tasks.helm_child"],
+        ["helm", "-P", helm_child.__file__],
         executable=sys.executable,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdin=subprocess.PIPE,

@@ -48,7 +48,7 @@ def upgrade(request: dict[str, Any]) -> dict[str, Any]:
             description=request["description"],
             **options,
         )
-    return {"revision": release.get("version")}
+    return {"revision": release["revision"]}
 
 
 class ChartVersionError(Exception):

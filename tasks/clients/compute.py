@@ -188,7 +188,7 @@ def api(config: LoadBalancerConfig) -> Compute:
 def _as_dict(message: Any) -> dict[str, Any]:
     """The REST form of a proto-plus message: camelCase, absent fields absent."""
     facts: dict[str, Any] = type(message).to_dict(
-        message, preserving_proto_field_name=False, including_default_value_fields=False
+        message, preserving_proto_field_name=False, use_integers_for_enums=False, including_default_value_fields=False
     )
     return facts
 

@@ -1,16 +1,22 @@
 """Application Default Credentials, and a session that carries them."""
 
+import os
 from functools import lru_cache
 from typing import Any
 
+from tasks.clients import settings
 from tasks.core.errors import AccessRefused, Unreachable
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _LOGIN = "Log in: gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"
 
 
-@lru_cache(maxsize=1)
 def _default() -> tuple[Any, str]:
+    return _default_of(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS", ""))
+
+
+@lru_cache(maxsize=8)
+def _default_of(_file: str) -> tuple[Any, str]:
     import google.auth
     from google.auth.exceptions import GoogleAuthError
 
@@ -20,7 +26,25 @@ def _default() -> tuple[Any, str]:
         raise AccessRefused(
             resource="Application Default Credentials", observed=str(error)[:300], mend=_LOGIN, layer="compute"
         ) from error
+    if settings.compute_endpoint():
+        credentials = _speaking_to_nobody_else(credentials)
     return credentials, project or ""
+
+
+def _speaking_to_nobody_else(source: Any) -> Any:
+    """The same tokens, without what google-auth asks Google beside them.
+
+    Service-account credentials look up their regional access boundary at iamcredentials.googleapis.com, which an
+    emulator's account does not have; credentials with a refresh handler do not.
+    """
+    from google.oauth2.credentials import Credentials
+
+    def renew(request: Any, scopes: Any) -> tuple[str, Any]:
+        del scopes  # those of `source` apply
+        source.refresh(request)
+        return source.token, source.expiry
+
+    return Credentials(token=None, refresh_handler=renew)
 
 
 def credentials() -> Any:

@@ -1,0 +1,81 @@
+"""What several folders need: a whole sandbox, and a Prefect server, each started once and only when asked for."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.stack import Stack
+from tasks.core.config import LoadBalancerConfig
+
+DOMAIN = "milvus.example"
+
+
+@pytest.fixture(scope="session")
+def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A sandbox with a real Milvus and a real Envoy, whose Google Cloud takes no time."""
+    with Stack(tmp_path_factory.mktemp("sandbox"), latency="zero") as stack:
+        yield stack
+
+
+@pytest.fixture
+def stack(running_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """The sandbox, with this process pointed at it; every fault is cleared afterwards."""
+    for name, value in running_stack.env.items():
+        monkeypatch.setenv(name, value)
+    yield running_stack
+    running_stack.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Prefect server of the test session's own, and this process pointed at it."""
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_HOME,
+        temporary_settings,
+    )
+
+    from deployments import prefect_server
+
+    home = tmp_path_factory.mktemp("prefect")
+    process, url = prefect_server.start(home)
+    try:
+        with temporary_settings(
+            {PREFECT_API_URL: url, PREFECT_HOME: home, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+        ):
+            yield url
+            _send_logs()
+    finally:
+        prefect_server.stop(process)
+
+
+def _send_logs() -> None:
+    from prefect.logging.handlers import APILogHandler
+
+    APILogHandler().flush()
+
+
+def a_config(**changes: Any) -> LoadBalancerConfig:
+    """A configuration for the sandbox's release, with what a test changes."""
+    return LoadBalancerConfig.parse({"domain": DOMAIN} | changes)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_surprises(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing of the developer's machine gets into a test: no kubeconfig, credentials, Prefect profile or telemetry."""
+    home = tmp_path_factory.mktemp("home")
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("PREFECT_", "MILVUS_L7_", "CLOUDSDK_"))]:
+            patch.delenv(name)
+        for name in ("KUBECONFIG", "GOOGLE_APPLICATION_CREDENTIALS"):
+            patch.delenv(name, raising=False)
+        patch.setenv("HOME", str(home))
+        # The unpacked Milvus is worth keeping.
+        patch.setenv("XDG_CACHE_HOME", cache)
+        patch.setenv("DO_NOT_TRACK", "1")
+        yield

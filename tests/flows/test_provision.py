@@ -1,0 +1,122 @@
+"""The whole flow against the sandbox: real Milvus, real Envoy, real Prefect server, official clients."""
+
+from typing import Any
+
+import pytest
+
+from flows.provision import provision
+from sandbox.stack import Stack
+from tasks.core import progress
+from tasks.core.errors import NotReadyInTime, PreflightFailed, ProvisioningError, ResourceFailed
+from tasks.core.progress import Journal
+from tasks.core.report import Report
+from tests.conftest import DOMAIN
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_api")]
+
+GOOGLE_MANAGED = {"certificate_mode": "google-managed", "dns_managed_zone": "sandbox-zone"}
+
+
+def run(**changes: Any) -> Report:
+    """Run the flow; on failure the report is the one that was published."""
+    progress.use(Journal())
+    finished = provision(domain=DOMAIN, **changes)
+    assert isinstance(finished, Report)
+    return finished
+
+
+def fail(**changes: Any) -> tuple[ProvisioningError, Report]:
+    """Run the flow and return why it failed, and its report."""
+    journal = Journal()
+    progress.use(journal)
+    with pytest.raises(ProvisioningError) as caught:
+        provision(domain=DOMAIN, **changes)
+    return caught.value, journal.facts["report"]
+
+
+def writes(stack: Stack) -> tuple[int, int]:
+    """Writing requests so far: of us at the API server, of anybody at Compute."""
+    assert stack.kube is not None
+    kube = stack.kube.request_counts().get("admin", {})
+    return (
+        sum(kube.get(verb, 0) for verb in ("create", "update", "patch", "delete")),
+        sum(counts.get("write", 0) for counts in stack.compute.request_counts().values()),
+    )
+
+
+def test_self_managed_certificate_is_proved_by_a_search_through_the_load_balancer(stack: Stack) -> None:
+    report = run(ticket="OPS-1")
+
+    assert report.verdict == "verified"
+    outcomes = {rung.name: rung.outcome for rung in report.verification.rungs}
+    assert outcomes["collection"] == "passed"
+    assert report.certificate.fingerprint
+    assert report.certificate.status == "served"
+    assert report.ticket == "OPS-1"
+
+
+def test_a_second_run_writes_nothing(stack: Stack) -> None:
+    run()
+    before = writes(stack)
+
+    report = run()
+
+    assert writes(stack) == before
+    assert report.writes == ()
+    assert {change.action for change in report.resources} == {"unchanged", "adopted"}
+
+
+def test_google_managed_certificate_is_waited_for_behind_the_ingress_and_proved(stack: Stack) -> None:
+    report = run(**GOOGLE_MANAGED)
+
+    assert report.verdict == "verified"
+    assert report.certificate.status == "ACTIVE"
+    assert report.certificate.compute_name.startswith("mcrt-")
+    assert all(rung.outcome == "passed" for rung in report.verification.rungs)
+    assert "server_pem_path" not in report.verification.call
+
+
+def test_a_missing_service_is_refused_before_the_first_write(stack: Stack) -> None:
+    before = writes(stack)
+
+    error, report = fail(release="other")
+
+    assert isinstance(error, PreflightFailed)
+    assert "service default/other-milvus" in str(error)
+    assert report.verdict == "failed"
+    assert writes(stack) == before
+
+
+def test_a_quota_ends_the_run_with_the_metric_and_the_mend(stack: Stack) -> None:
+    stack.faults.arm("quota-exceeded", metric="STATIC_ADDRESSES", where="sync")
+
+    error, report = fail(address_name="another-address")
+
+    assert isinstance(error, ResourceFailed)
+    assert error.layer == "compute"
+    assert "STATIC_ADDRESSES" in error.observed
+    assert report.error is not None
+    assert report.error["mend"] == error.mend
+
+
+def test_backends_that_never_become_healthy_are_told_with_their_health_check(stack: Stack) -> None:
+    run()
+    stack.faults.arm("never-healthy")
+
+    error, _ = fail(backends_timeout_seconds=8)
+
+    assert isinstance(error, NotReadyInTime)
+    assert "UNHEALTHY" in error.observed
+
+
+def test_dns_that_points_elsewhere_ends_the_wait_for_the_certificate(stack: Stack) -> None:
+    stack.zones.set("elsewhere.milvus.example.", "A", 60, ["192.0.2.1"])
+
+    error, report = fail(
+        certificate_mode="google-managed", additional_domains=["elsewhere.milvus.example"], certificate_timeout_seconds=60
+    )
+
+    assert isinstance(error, ResourceFailed)
+    assert error.layer == "dns"
+    assert "192.0.2.1" in error.observed
+    assert report.address in error.mend
