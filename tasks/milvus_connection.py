@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from tasks import polling, proof, steps, tls_secret
-from tasks.clients import kubernetes, settings
+from tasks.clients import kubernetes, milvus, settings
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding
 from tasks.core.errors import ProofFailed, ProvisioningError, ResourceFailed
@@ -28,7 +28,7 @@ class Proof(BaseModel):
 
 def warm_up() -> None:
     """Import the client, which takes about as long as Prefect itself, while something else is waited for."""
-    import pymilvus  # noqa: F401
+    milvus.load()
 
 
 @steps.observing

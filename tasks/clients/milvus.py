@@ -34,6 +34,33 @@ class Timeout(Exception):
     """pymilvus took longer than it was given."""
 
 
+def load() -> Any:
+    """Import pymilvus, which costs about as much as Prefect, without letting it set up logging.
+
+    Its import calls `logging.config.dictConfig`, and that throws away every handler of the process: Prefect's run logs
+    end there, or, since the old handlers are flushed under logging's own lock, the whole flow does (seen with pymilvus
+    3.0.2 and Prefect 3.8.8). Only that one call is left out; its loggers then behave as any library's.
+    """
+    import logging.config
+
+    real = logging.config.dictConfig
+
+    def spare_ours(config: dict[str, Any]) -> None:
+        if "pymilvus" not in config.get("loggers", {}):
+            real(config)
+
+    with _IMPORTING:
+        logging.config.dictConfig = spare_ours
+        try:
+            import pymilvus
+        finally:
+            logging.config.dictConfig = real
+    return pymilvus
+
+
+_IMPORTING = threading.Lock()
+
+
 @dataclass(frozen=True)
 class Found:
     """What a search found: the rows that were inserted, the nearest one, its distance."""
@@ -110,9 +137,7 @@ class Client:
             client.close()
 
     def _connect(self, _client: Any, seconds: float) -> None:
-        import pymilvus
-
-        self._client = pymilvus.MilvusClient(**self._arguments, timeout=seconds, dedicated=True)
+        self._client = load().MilvusClient(**self._arguments, timeout=seconds, dedicated=True)
 
     def _bounded(self, work: Callable[[Any, float], T], seconds: float) -> T:
         """Run `work(client, seconds)` for no longer than that; a client that took longer is closed."""
@@ -186,8 +211,6 @@ def rpc_error(error: BaseException) -> tuple[str, str]:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep pymilvus' tracebacks off the terminal; what they have to say is in the error."""
-    import pymilvus  # noqa: F401  # sets up its logger
-
     logger = logging.getLogger("pymilvus")
     before = logger.level
     logger.setLevel(logging.CRITICAL + 1)

@@ -1,0 +1,22 @@
+"""The Milvus client's manners towards the process it is loaded into."""
+
+import subprocess
+import sys
+
+
+def test_loading_pymilvus_leaves_the_log_handlers_of_the_process_alone() -> None:
+    """By itself its import drops them all, and Prefect's run logs with them; in a process of its own, to be seen."""
+    script = """
+import logging, sys
+handler = logging.StreamHandler(sys.stdout)
+logging.getLogger("mine").addHandler(handler)
+known = len(logging._handlerList)
+from tasks.clients import milvus
+milvus.load()
+assert len(logging._handlerList) == known, (known, len(logging._handlerList))
+logging.getLogger("mine").warning("still heard")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "still heard" in done.stdout
