@@ -83,7 +83,7 @@ def _first_contact(cluster: Cluster) -> str:
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Unreachable),
         stop=tenacity.stop_after_attempt(3),
-        wait=tenacity.wait_exponential_jitter(initial=0.3, max=2, jitter=0.2),
+        wait=tenacity.wait_exponential_jitter(multiplier=0.3, max=2, jitter=0.2),
         reraise=True,
     )
     try:
