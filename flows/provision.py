@@ -11,7 +11,7 @@ from flows.branches import skipped
 from flows.concurrency import Future, begin, named_results, results
 from flows.evidence import Evidence
 from tasks.backend_config import apply_backend_config
-from tasks.clients import compute
+from tasks.clients import compute, kubernetes
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.report import Report
 from tasks.dns_record import apply_dns_record, check_dns_record
@@ -122,5 +122,7 @@ def _why(config: LoadBalancerConfig) -> str:
 
 
 def _warm_up() -> None:
+    """In the order in which they are needed."""
+    kubernetes.warm_up()
     compute.warm_up()
     warm_up()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tasks.clients import compute, google, settings
+from tasks.clients import compute, google, imports, settings
 from tasks.core import diagnosis
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import AccessRefused, NotReadyInTime, ProvisioningError, ResourceFailed, Unreachable
@@ -71,8 +71,7 @@ def zone(config: LoadBalancerConfig) -> Zone:
     Raises:
         ResourceFailed: there is none of that name.
     """
-    from google.cloud import dns  # type: ignore[attr-defined]
-
+    dns = imports.load("google.cloud.dns")
     project = config.dns_project or compute.project(config)
     endpoint = settings.dns_endpoint()
     options = {"api_endpoint": endpoint} if endpoint else None

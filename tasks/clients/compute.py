@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from tasks.clients import google, settings
+from tasks.clients import google, imports, settings
 from tasks.core import diagnosis, progress
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.diagnosis import Outlook
@@ -22,7 +22,7 @@ _OPERATION_TIMEOUT_SECONDS = 300.0
 
 def warm_up() -> None:
     """Import what the first call needs; several seconds, better spent while something else is waited for."""
-    import google.cloud.compute_v1  # noqa: F401
+    imports.load("google.cloud.compute_v1")
 
 
 class Compute:
@@ -182,13 +182,17 @@ def project(config: LoadBalancerConfig) -> str:
 
 def api(config: LoadBalancerConfig) -> Compute:
     """Return the Compute API of the configuration's project."""
+    warm_up()
     return Compute(project(config), settings.compute_endpoint())
 
 
 def _as_dict(message: Any) -> dict[str, Any]:
     """The REST form of a proto-plus message: camelCase, absent fields absent."""
     facts: dict[str, Any] = type(message).to_dict(
-        message, preserving_proto_field_name=False, use_integers_for_enums=False, including_default_value_fields=False
+        message,
+        preserving_proto_field_name=False,
+        use_integers_for_enums=False,
+        always_print_fields_with_no_presence=False,
     )
     return facts
 

@@ -4,7 +4,7 @@ import os
 from functools import lru_cache
 from typing import Any
 
-from tasks.clients import settings
+from tasks.clients import imports, settings
 from tasks.core.errors import AccessRefused, Unreachable
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -17,6 +17,13 @@ def _default() -> tuple[Any, str]:
 
 @lru_cache(maxsize=8)
 def _default_of(_file: str) -> tuple[Any, str]:
+    for library in (
+        "requests",
+        "google.auth.transport.requests",
+        "google.oauth2.credentials",
+        "google.oauth2.service_account",
+    ):
+        imports.load(library)
     import google.auth
     from google.auth.exceptions import GoogleAuthError
 
@@ -44,7 +51,7 @@ def _speaking_to_nobody_else(source: Any) -> Any:
         source.refresh(request)
         return source.token, source.expiry
 
-    return Credentials(token=None, refresh_handler=renew)
+    return Credentials(token=None, refresh_handler=renew)  # type: ignore[no-untyped-call]
 
 
 def credentials() -> Any:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tasks.clients import imports
 from tasks.core import names
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import AccessRefused, FieldConflict, ProvisioningError, ResourceFailed, Unreachable
@@ -286,6 +287,11 @@ def _shut_down(response: Any) -> None:
             sock.shutdown(socket.SHUT_RDWR)
 
 
+def warm_up() -> None:
+    """Import the client library."""
+    imports.load("kubernetes.client")
+
+
 def cluster(config: LoadBalancerConfig) -> Cluster:
     """Return the cluster of the configuration; clients are kept, one per way to reach it.
 
@@ -298,9 +304,9 @@ def cluster(config: LoadBalancerConfig) -> Cluster:
 
 @lru_cache(maxsize=32)
 def _cluster(_kubeconfig: str, context: str, gke_cluster: str, gke_location: str, project: str) -> Cluster:
-    from kubernetes import client
-
     from tasks.clients import kubeconfig
+
+    client = imports.load("kubernetes.client")
 
     configuration = kubeconfig.from_gke(project, gke_location, gke_cluster) if gke_cluster else kubeconfig.load(context)
     configuration.connection_pool_maxsize = 16

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tasks.clients import imports
+
 T = TypeVar("T")
 
 # Read once, when grpc is imported for the first time, whoever does that; it writes handshake failures to stderr.
@@ -45,20 +47,17 @@ def load() -> Any:
 
     real = logging.config.dictConfig
 
-    def spare_ours(config: dict[str, Any]) -> None:
+    def spare_ours(config: Any) -> None:
         if "pymilvus" not in config.get("loggers", {}):
             real(config)
 
-    with _IMPORTING:
+    with imports.LOCK:
         logging.config.dictConfig = spare_ours
         try:
             import pymilvus
         finally:
             logging.config.dictConfig = real
     return pymilvus
-
-
-_IMPORTING = threading.Lock()
 
 
 @dataclass(frozen=True)
