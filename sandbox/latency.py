@@ -60,7 +60,8 @@ PROFILES: dict[ProfileName, Latency] = {
         retry_seconds=(0.2, 5.0),
     ),
     # Sources: gke-managed-certs pkg/config (10 min resync), ingress-gce flags (sync-period 10 min, NEG GC 120 s) and
-    # docs/faq (1 min for the load balancer, 5 to 6 min until health checks pass); Google: up to 60 min for a certificate.
+    # docs/faq (1 min for the load balancer, 5 to 6 min until health checks pass); Google's page on managed
+    # certificates: up to 60 min.
     "real": Latency(
         operation_seconds=(1.0, 20.0),
         address_seconds=60.0,

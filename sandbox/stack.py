@@ -27,11 +27,11 @@ from sandbox.dataplane.plane import DataPlane
 from sandbox.dns.server import DnsServer, Zones
 from sandbox.faults import Faults
 from sandbox.files import lock_of
-from sandbox.gke.cluster import path_of
 from sandbox.gke.controllers import Controllers
 from sandbox.gke.install import install
 from sandbox.kube.server import KubernetesApi
 from sandbox.kube_client import KubeClient
+from sandbox.kube_paths import path_of
 from sandbox.latency import PROFILES, Latency, ProfileName
 from sandbox.milvus import package
 from sandbox.milvus.configuration import merged

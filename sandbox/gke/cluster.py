@@ -9,6 +9,7 @@ from typing import Any
 from sandbox.gke.namer import ClusterNamer
 from sandbox.gke.translator import ServicePort
 from sandbox.kube_client import ApiError, Informer, KubeClient
+from sandbox.kube_paths import path_of
 
 Json = dict[str, Any]
 
@@ -19,16 +20,6 @@ ENDPOINT_SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
 BACKEND_CONFIGS = "/apis/cloud.google.com/v1/backendconfigs"
 FRONTEND_CONFIGS = "/apis/networking.gke.io/v1beta1/frontendconfigs"
 MANAGED_CERTIFICATES = "/apis/networking.gke.io/v1/managedcertificates"
-
-
-def path_of(collection: str, namespace: str, name: str, subresource: str = "") -> str:
-    """The path of one object of a collection.
-
-    >>> path_of("/api/v1/services", "a", "b")
-    '/api/v1/namespaces/a/services/b'
-    """
-    group, plural = collection.rsplit("/", 1)
-    return f"{group}/namespaces/{namespace}/{plural}/{name}" + (f"/{subresource}" if subresource else "")
 
 
 class ClusterView:

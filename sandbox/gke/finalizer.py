@@ -6,8 +6,9 @@ Source: ingress-gce pkg/utils/common/finalizer.go.
 from typing import Any
 
 from sandbox.gke.annotations import FINALIZER
-from sandbox.gke.cluster import INGRESSES, path_of
+from sandbox.gke.cluster import INGRESSES
 from sandbox.kube_client import ApiError, KubeClient
+from sandbox.kube_paths import path_of
 
 Json = dict[str, Any]
 _ATTEMPTS = 5

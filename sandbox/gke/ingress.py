@@ -14,15 +14,16 @@ from sandbox.faults import Faults
 from sandbox.gke import annotations, certificates, finalizer, url_map
 from sandbox.gke.backends import BackendError, Backends
 from sandbox.gke.certificates import TlsError
-from sandbox.gke.cluster import INGRESSES, ClusterView, path_of
+from sandbox.gke.cluster import INGRESSES, ClusterView
 from sandbox.gke.events import Component, Recorder
 from sandbox.gke.firewall import NODE_PORTS, Firewall, SharedVpc
 from sandbox.gke.frontends import Built, Frontend, FrontendError, Request
 from sandbox.gke.health_checks import HealthCheckConflict, simple_probe
 from sandbox.gke.namer import ClusterNamer, compact
 from sandbox.gke.translator import ServicePort, UrlMap, translate
-from sandbox.gke.workqueue import WorkQueue
 from sandbox.kube_client import KubeError, key_of
+from sandbox.kube_paths import path_of
+from sandbox.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
 

@@ -11,12 +11,13 @@ from typing import Any
 from sandbox.compute_client import ComputeClient, GoogleApiError, OperationError
 from sandbox.faults import Faults
 from sandbox.gke import annotations
-from sandbox.gke.cluster import INGRESSES, MANAGED_CERTIFICATES, ClusterView, path_of
+from sandbox.gke.cluster import INGRESSES, MANAGED_CERTIFICATES, ClusterView
 from sandbox.gke.events import Component, Recorder
 from sandbox.gke.managed_certificate_state import Entry, State
 from sandbox.gke.managed_certificate_status import same_domains, status_of
-from sandbox.gke.workqueue import WorkQueue
 from sandbox.kube_client import KubeClient, key_of
+from sandbox.kube_paths import path_of
+from sandbox.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.gke.cluster import path_of
 from sandbox.gke.namer import compact
 from sandbox.kube_client import ApiError, KubeClient
+from sandbox.kube_paths import path_of
 
 Json = dict[str, Any]
 

@@ -10,15 +10,16 @@ from typing import Any
 from sandbox.compute_client import ComputeClient, GoogleApiError
 from sandbox.faults import Faults
 from sandbox.gke import annotations, neg_endpoints, service_neg
-from sandbox.gke.cluster import SERVICES, ClusterView, path_of
+from sandbox.gke.cluster import SERVICES, ClusterView
 from sandbox.gke.events import Component, Recorder
 from sandbox.gke.ingress import services_of
 from sandbox.gke.namer import ClusterNamer, compact
 from sandbox.gke.neg_endpoints import ENDPOINT_TYPE, Endpoint, NegPort
 from sandbox.gke.readiness import ReadinessReflector
 from sandbox.gke.translator import SYSTEM_DEFAULT_BACKEND
-from sandbox.gke.workqueue import WorkQueue
 from sandbox.kube_client import key_of
+from sandbox.kube_paths import path_of
+from sandbox.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from sandbox.compute_client import ComputeClient, GoogleApiError
 from sandbox.faults import Faults
-from sandbox.gke.cluster import PODS, ClusterView, path_of
+from sandbox.gke.cluster import PODS, ClusterView
 from sandbox.gke.events import Component, Recorder
 from sandbox.gke.neg_endpoints import NegPort
+from sandbox.kube_paths import path_of
 
 Json = dict[str, Any]
 

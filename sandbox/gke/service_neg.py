@@ -6,9 +6,9 @@ Source: ingress-gce pkg/neg/manager.go (ensureSvcNegCR), pkg/apis/svcneg/v1beta1
 import datetime as dt
 from typing import Any
 
-from sandbox.gke.cluster import path_of
 from sandbox.gke.neg_endpoints import NegPort
 from sandbox.kube_client import ApiError, KubeClient
+from sandbox.kube_paths import path_of
 
 Json = dict[str, Any]
 

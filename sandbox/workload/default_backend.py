@@ -8,8 +8,8 @@ import http.server
 import threading
 from typing import Any
 
-from sandbox.gke.cluster import path_of
 from sandbox.kube_client import ApiError, KubeClient
+from sandbox.kube_paths import path_of
 from sandbox.workload.deployments import DEPLOYMENTS
 
 Json = dict[str, Any]

@@ -9,8 +9,8 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.gke.cluster import path_of
 from sandbox.kube_client import ApiError, Informer, KubeClient, key_of
+from sandbox.kube_paths import path_of
 from sandbox.workload import objects, rollout
 from sandbox.workload.rollout import Scale
 

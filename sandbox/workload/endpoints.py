@@ -6,8 +6,8 @@ Sources: kubernetes pkg/controller/endpointslice, pkg/controller/endpoint. One s
 import hashlib
 from typing import Any
 
-from sandbox.gke.cluster import path_of
 from sandbox.kube_client import ApiError, Informer, KubeClient
+from sandbox.kube_paths import path_of
 from sandbox.workload import container as containers
 from sandbox.workload import objects
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from sandbox import pod_network
 from sandbox.faults import Faults
-from sandbox.gke.cluster import path_of
 from sandbox.kube_client import ApiError, Informer, KubeClient, key_of
+from sandbox.kube_paths import path_of
 from sandbox.network import AddressPool
 from sandbox.workload import objects, state
 from sandbox.workload.container import milvus_container

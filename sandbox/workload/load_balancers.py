@@ -10,8 +10,8 @@ import logging
 from typing import Any
 
 from sandbox import pod_network
-from sandbox.gke.cluster import path_of
 from sandbox.kube_client import Informer, KubeClient
+from sandbox.kube_paths import path_of
 from sandbox.network import AddressPool
 from sandbox.workload import objects
 from sandbox.workload.endpoints import selected, target_port

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.faults import Faults
-from sandbox.gke.cluster import path_of
-from sandbox.gke.workqueue import WorkQueue
 from sandbox.kube_client import Informer, KubeClient, key_of
+from sandbox.kube_paths import path_of
 from sandbox.latency import PROFILES, Latency
 from sandbox.network import AddressPool
 from sandbox.workload import declared_ready, default_backend, node
@@ -22,6 +21,7 @@ from sandbox.workload.endpoints import EndpointsController
 from sandbox.workload.forwarder import Forwarder
 from sandbox.workload.kubelet import Kubelet
 from sandbox.workload.load_balancers import SERVICES, LoadBalancers
+from sandbox.workqueue import WorkQueue
 
 _log = logging.getLogger(__name__)
 Json = dict[str, Any]

@@ -12,11 +12,11 @@ from sandbox.compute.server import ComputeApi
 from sandbox.compute_client import ComputeClient
 from sandbox.dns.server import DnsServer, Zones
 from sandbox.faults import Faults
-from sandbox.gke.cluster import path_of
 from sandbox.gke.controllers import Controllers
 from sandbox.gke.install import install
 from sandbox.kube.server import KubernetesApi
 from sandbox.kube_client import KubeClient
+from sandbox.kube_paths import path_of
 from sandbox.latency import PROFILES, Latency
 from sandbox.network import AddressPool
 

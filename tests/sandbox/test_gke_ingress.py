@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from sandbox.gke.annotations import FINALIZER
-from sandbox.gke.cluster import path_of
 from sandbox.kube_client import ApiError
+from sandbox.kube_paths import path_of
 from sandbox.latency import PROFILES
 from tests.sandbox.gke_world import (
     BACKEND_CONFIGS,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sandbox.dns.records import RecordSet
-from sandbox.gke.cluster import path_of
 from sandbox.kube_client import ApiError
+from sandbox.kube_paths import path_of
 from tests.sandbox.gke_world import (
     INGRESSES,
     MANAGED_CERTIFICATES,

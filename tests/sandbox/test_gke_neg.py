@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.gke.cluster import path_of
+from sandbox.kube_paths import path_of
 from tests.sandbox.gke_world import (
     INGRESSES,
     SERVICES,

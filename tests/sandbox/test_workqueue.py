@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sandbox.gke.workqueue import WorkQueue
+from sandbox.workqueue import WorkQueue
 from tests.sandbox.gke_world import eventually
 
 
