@@ -1,7 +1,7 @@
 """A thin client of the Kubernetes API: JSON in, JSON out, errors as exceptions, list and watch.
 
 It knows paths, not kinds, and works against any API server. Sources: Kubernetes API concepts (resourceVersion, 410,
-bookmarks), client-go tools/cache/reflector.go.
+bookmarks), client-go tools/cache/reflector.go, client-go rest/request.go and rest/with_retry.go (Retry-After).
 
     KubeError
     ├── ApiError          the server refused; `status`, `reason`, `message` and the Status body say why
@@ -12,6 +12,7 @@ import json
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -34,6 +35,9 @@ _WATCH_SECONDS = (240, 300)
 """The server ends a watch after a time drawn from this range, so that many watches do not restart together."""
 _RELIST_SECONDS = (0.2, 10.0)
 """First and longest pause before a failed list is tried again."""
+_ATTEMPTS = 10
+"""How often a request is sent that the server puts off (client-go rest/request.go, maxRetries)."""
+_LONGEST_WAIT_SECONDS = 30.0
 
 
 class KubeError(Exception):
@@ -164,15 +168,31 @@ class KubeClient:
 
     def _request(self, method: str, path: str, body: Json | None = None, content_type: str | None = None) -> Json:
         content = None if body is None else json.dumps(body)
-        headers = {"Content-Type": content_type} if content_type else None
-        try:
-            response = self._http.request(method, path, content=content, headers=headers, extensions=self._extensions)
-        except httpx.HTTPError as error:
-            raise ApiUnreachable(f"{method} {path}: {error or type(error).__name__}") from error
+        for attempt in range(1, _ATTEMPTS + 1):
+            response = self._send(method, path, content, content_type)
+            wait_seconds = _retry_after(response)
+            if wait_seconds is None or attempt == _ATTEMPTS:
+                break
+            time.sleep(wait_seconds)
         if response.is_error:
             raise _error(response)
         answer: Json = response.json()
         return answer
+
+    def _send(self, method: str, path: str, content: str | None, content_type: str | None) -> httpx.Response:
+        headers = {"Content-Type": content_type} if content_type else None
+        try:
+            return self._http.request(method, path, content=content, headers=headers, extensions=self._extensions)
+        except httpx.HTTPError as error:
+            raise ApiUnreachable(f"{method} {path}: {error or type(error).__name__}") from error
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds that a busy or starting server wants us to wait; None when the answer is final."""
+    if response.status_code != httpx.codes.TOO_MANY_REQUESTS and not response.is_server_error:
+        return None
+    text = response.headers.get("Retry-After", "")
+    return min(float(text), _LONGEST_WAIT_SECONDS) if text.isdigit() else None
 
 
 def _error(response: httpx.Response) -> ApiError:

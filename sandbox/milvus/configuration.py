@@ -33,7 +33,10 @@ PORTS = (
     "data_coord_port",
     "data_node_port",
     "metrics_port",
+    "rest_port",
 )
+
+GRPC_PORT = 19530
 
 LAPTOP: dict[str, Any] = {
     "rootCoord": {"dmlChannelNum": 4},  # 16 channels, each with its own consumers, serve nobody here
@@ -65,7 +68,25 @@ def milvus_yaml(template: str, user_yaml: str, layout: Layout) -> dict[str, Any]
         BadConfiguration: `user_yaml` cannot be parsed, or is not a mapping.
     """
     defaults = yaml.safe_load(_PLACEHOLDER.sub(lambda match: _value(match, layout), template))
-    return merged(merged(merged(defaults, LAPTOP), parsed(user_yaml)), machine(layout))
+    wanted = parsed(user_yaml)
+    tree = merged(merged(merged(defaults, LAPTOP), wanted), machine(layout))
+    tree["proxy"]["http"].pop("port", None)  # none: REST shares the gRPC port
+    if rest_port(wanted) is not None:
+        tree["proxy"]["http"]["port"] = layout.ports["rest_port"]
+    return tree
+
+
+def rest_port(user_yaml: Mapping[str, Any]) -> int | None:
+    """The port of its own that user.yaml gives to REST; None when REST shares the gRPC port.
+
+    Like all its ports Milvus binds this one on every address, so on this machine it must be another number.
+
+    >>> rest_port({"proxy": {"http": {"port": 8080}}}), rest_port({"proxy": {"http": {"enabled": False}}})
+    (8080, None)
+    """
+    proxy = user_yaml.get("proxy") or {}
+    port = str((proxy.get("http") or {}).get("port") or "")
+    return int(port) if port.isdigit() and port != str(proxy.get("port", GRPC_PORT)) else None
 
 
 def parsed(user_yaml: str) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class MilvusServer:
         self._user_yaml = user_yaml
         self.grpc_port = self._layout.ports["proxy_port"]
         self.metrics_port = self._layout.ports["metrics_port"]
+        self.rest_port = self._layout.ports["rest_port"]
         self._program = package.unpacked()
         self.process = Process(
             name,

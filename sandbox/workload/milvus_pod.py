@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.faults import Faults
+from sandbox.milvus import configuration
 from sandbox.milvus import server as milvus
 from sandbox.milvus.configuration import BadConfiguration
 from sandbox.milvus.server import MilvusServer
@@ -128,6 +129,7 @@ class MilvusPod:
             log.write_text(f"{refusal}\n")
             self._enter(self.state.running(objects.now()))
             return _GO_PANIC
+        rest_port = configuration.rest_port(configuration.parsed(user_yaml))
         with self._volumes.hold(self._home):
             if self._stopping.is_set():
                 return 0
@@ -135,11 +137,14 @@ class MilvusPod:
             server = MilvusServer(self._name, self._home, user_yaml=user_yaml, log=log, root=root)
             server.start()
             self._enter(self.state.running(objects.now()))
+            ports = {containers.GRPC_PORT: server.grpc_port, containers.METRICS_PORT: server.metrics_port}
+            if rest_port is not None:
+                ports.setdefault(rest_port, server.rest_port)
             try:
-                self._open_ports(server)
+                self._open_ports(ports)
                 self._watch(server)
             finally:
-                self._close_ports()
+                self._close_ports(ports)
                 server.stop()
         code = server.process.exit_code or 0
         return 128 - code if code < 0 else code
@@ -167,12 +172,15 @@ class MilvusPod:
             return str(fault["message"])
         return milvus.refusal(self._container.get("image", ""), user_yaml)
 
-    def _open_ports(self, server: MilvusServer) -> None:
-        for port, real in ((containers.GRPC_PORT, server.grpc_port), (containers.METRICS_PORT, server.metrics_port)):
-            self._forwarder.open((self._address, port), lambda real=real: ("127.0.0.1", real))  # type: ignore[misc]
+    def _open_ports(self, ports: dict[int, int]) -> None:
+        for port, real in ports.items():
+            try:
+                self._forwarder.open((self._address, port), lambda real=real: ("127.0.0.1", real))  # type: ignore[misc]
+            except PermissionError:
+                _log.warning("pod %s: port %d cannot be bound without privileges", self._name, port)
 
-    def _close_ports(self) -> None:
-        for port in (containers.GRPC_PORT, containers.METRICS_PORT):
+    def _close_ports(self, ports: dict[int, int]) -> None:
+        for port in ports:
             self._forwarder.close((self._address, port))
 
     def _watch(self, server: MilvusServer) -> None:

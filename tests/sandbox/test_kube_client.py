@@ -2,7 +2,9 @@
 
 import base64
 import datetime as dt
+import http.server
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -254,3 +256,47 @@ def test_a_client_certificate_is_loaded_from_inline_data() -> None:
 def test_a_context_that_does_not_exist_is_named() -> None:
     with pytest.raises(kubeconfig.BadKubeconfig, match="'nowhere'"):
         kubeconfig.read({"current-context": "nowhere"})
+
+
+class Busy(http.server.BaseHTTPRequestHandler):
+    """Puts the first requests off, as API priority and fairness does."""
+
+    refusals = 2
+
+    def do_GET(self) -> None:
+        busy, Busy.refusals = Busy.refusals > 0, Busy.refusals - 1
+        body = b"Too many requests, please try again later." if busy else b'{"kind": "ConfigMap"}'
+        self.send_response(429 if busy else 200)
+        if busy:
+            self.send_header("Retry-After", "0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nobody reads it."""
+
+
+def test_a_busy_server_is_asked_again_when_it_says_so() -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), Busy) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        client = KubeClient.from_kubeconfig(plain_kubeconfig(server.server_port), user_agent="test")
+
+        assert client.get(f"{CONFIG_MAPS}/one") == {"kind": "ConfigMap"}
+
+        client.close()
+        server.shutdown()
+
+
+def plain_kubeconfig(port: int, **user: Any) -> Json:
+    return {
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+
+
+def test_a_user_that_logs_in_by_a_program_is_refused_with_what_to_give_instead() -> None:
+    with pytest.raises(kubeconfig.BadKubeconfig, match="logs in by exec.*client certificate or a token"):
+        kubeconfig.read(plain_kubeconfig(1, exec={"command": "gke-gcloud-auth-plugin"}))

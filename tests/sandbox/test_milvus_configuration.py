@@ -43,6 +43,23 @@ def test_a_user_yaml_of_comments_alone_changes_nothing() -> None:
     assert milvus_yaml("# nothing\n") == milvus_yaml()
 
 
+@pytest.mark.parametrize(
+    ("user_yaml", "separate"),
+    [
+        pytest.param("", False, id="by default it shares the gRPC port"),
+        pytest.param("proxy: {http: {port: 8080}}", True, id="a port of its own"),
+        pytest.param("proxy: {http: {port: '8080'}}", True, id="as text"),
+        pytest.param("proxy: {http: {port: 19530}}", False, id="the gRPC port named"),
+        pytest.param("proxy: {http: {enabled: false}}", False, id="switched off"),
+    ],
+)
+def test_rest_on_a_port_of_its_own_gets_a_free_one_of_this_machine(user_yaml: str, separate: bool) -> None:
+    """Milvus binds every address; on 8080 itself it would meet the next Milvus, or anybody else."""
+    port = milvus_yaml(user_yaml)["proxy"]["http"].get("port")
+
+    assert port == (LAYOUT.ports["rest_port"] if separate else None)
+
+
 @pytest.mark.parametrize("text", ["- a\n- b", "just text", "a: [", "\tx: 1"])
 def test_a_user_yaml_that_is_no_mapping_is_refused(text: str) -> None:
     with pytest.raises(BadConfiguration):
