@@ -1,0 +1,1 @@
+"""The project's figures, measured: `make bench`. A report, not a test."""
