@@ -5,7 +5,7 @@ that writes is made at all.
 """
 
 from tasks.clients.kubernetes import Cluster, Kind
-from tasks.core import manifests, names, progress, status
+from tasks.core import conflicts, manifests, names, progress, status
 from tasks.core.errors import FieldConflict
 from tasks.core.progress import Change
 
@@ -23,26 +23,31 @@ def apply(cluster: Cluster, kind: Kind, manifest: manifests.Manifest) -> Change:
     namespace, name = metadata["namespace"], metadata["name"]
     resource = f"{kind.name.lower()} {namespace}/{name}"
     live = cluster.read(kind, namespace, name)
-    if live is None:
-        cluster.apply(manifest, kind)
-        return _record(Change(resource=resource, action="created"))
-    differing = manifests.differences(live, manifest) + manifests.surplus(live, manifest, names.FIELD_MANAGER)
-    if not differing:
-        return _record(Change(resource=resource, action="unchanged"))
+    differing: list[str] = []
+    if live is not None:
+        differing = manifests.differences(live, manifest) + manifests.surplus(live, manifest, names.FIELD_MANAGER)
+        if not differing:
+            return _record(Change(resource=resource, action="unchanged"))
     try:
-        cluster.apply(manifest, kind, force=not status.ours(live))
+        cluster.apply(manifest, kind, force=live is not None and not status.ours(live))
     except FieldConflict as conflict:
-        raise FieldConflict(resource, conflict.observed, conflict_mend(kind, namespace, name)) from conflict
+        raise _explained(conflict, resource) from conflict
+    if live is None:
+        return _record(Change(resource=resource, action="created"))
     return _record(Change(resource=resource, action="updated", detail=", ".join(differing)))
 
 
-def conflict_mend(kind: Kind, namespace: str, name: str) -> str:
-    """What to do about a field that another manager owns."""
-    return (
-        f"See who owns what: kubectl -n {namespace} get {kind.name.lower()} {name} -o yaml --show-managed-fields. "
-        "Give the field up there (for an annotation: "
-        f"kubectl -n {namespace} annotate {kind.name.lower()} {name} KEY-), then run again."
-    )
+def _explained(conflict: FieldConflict, resource: str) -> FieldConflict:
+    """The conflict by field and manager, with the commands that give up annotations and undo other changes."""
+    found = conflicts.read(conflict.observed, resource)
+    if not found:
+        return conflict
+    mends = []
+    if annotate := conflicts.commands(found):
+        mends.append(f"Give it up, the next run sets it again: {'; '.join(annotate)}.")
+    if edit := conflicts.edits(found):
+        mends.append(f"Undo the change ({'; '.join(edit)}), or make it in the configuration too.")
+    return FieldConflict(resource, conflicts.observed(found), f"{' '.join(mends)} Then run again.")
 
 
 def _record(change: Change) -> Change:

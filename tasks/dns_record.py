@@ -1,11 +1,9 @@
 """Tasks on DNS: the A record is written when a Cloud DNS zone is named, and shown when not."""
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict
 
 from tasks import steps
-from tasks.clients import cloud_dns, resolver
+from tasks.clients import cloud_dns, settings, wire
 from tasks.core import progress
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.progress import Change
@@ -21,6 +19,8 @@ class DnsRecord(BaseModel):
     """The load balancer's, that is, what the record should say."""
     answers: tuple[str, ...]
     """What the name servers say; empty when they say nothing."""
+    error: str = ""
+    """Why a name server gave no answer; empty when all did."""
     written: bool
     """Whether this project keeps the record in a Cloud DNS zone."""
 
@@ -32,6 +32,21 @@ class DnsRecord(BaseModel):
     def to_create(self, ttl_seconds: int) -> str:
         """The record in zone file form."""
         return f"{self.name}. {ttl_seconds} IN A {self.address}"
+
+    def advice(self, ttl_seconds: int) -> str:
+        """What is wrong with the record and what to do about it; for one that is not `right`."""
+        seen = f"{self.name} resolves to {', '.join(self.answers) or 'nothing'}"
+        if self.error and not self.answers:
+            seen = f"{self.name} is not answered: {self.error}"
+        elif self.address in self.answers:
+            stray = ", ".join(answer for answer in self.answers if answer != self.address)
+            return f"{seen}; remove every record of it but {self.address}, that is, {stray}"
+        if self.written:
+            return f"{seen}; the record is in its zone, resolvers may keep the old answer until its TTL ends"
+        return f"{seen}; create this record: {self.to_create(ttl_seconds)}"
+
+
+_LOOKUP_SECONDS = 3.0
 
 
 @steps.writing
@@ -53,17 +68,18 @@ def check_dns_record(config: LoadBalancerConfig, address: str) -> list[DnsRecord
     """Return what DNS says about every domain; the record to create goes to the log where it is missing."""
     records = [read_record(config, domain, address) for domain in config.domains]
     for record in records:
-        if not record.right and not record.written:
-            steps.logger().warning(
-                "DNS: %s resolves to %s; create this record: %s",
-                record.name,
-                ", ".join(record.answers) or "nothing",
-                record.to_create(config.dns_ttl_seconds),
-            )
+        if not record.right:
+            steps.logger().warning("DNS: %s", record.advice(config.dns_ttl_seconds))
     return records
 
 
 def read_record(config: LoadBalancerConfig, domain: str, address: str) -> DnsRecord:
     """What DNS answers for one domain, IPv4 and IPv6 together, since a stray AAAA breaks a Google certificate."""
-    answers: tuple[Any, ...] = resolver.addresses(domain)
-    return DnsRecord(name=domain, address=address, answers=answers, written=bool(config.dns_managed_zone))
+    answers = wire.resolve(domain, settings.dns_servers(), _LOOKUP_SECONDS)
+    return DnsRecord(
+        name=domain,
+        address=address,
+        answers=tuple(sorted({found for answer in answers for found in answer.addresses})),
+        error="; ".join(f"{answer.server} {answer.error}" for answer in answers if answer.error),
+        written=bool(config.dns_managed_zone),
+    )

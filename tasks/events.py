@@ -4,13 +4,17 @@ A permanent cause that was reported last night is no reason to stop tonight: it 
 that stood there when the run began are remembered, and only new ones, or old ones that were reported again, count.
 """
 
-from collections.abc import Iterable
+import datetime as dt
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tasks.clients import kubernetes
 from tasks.clients.kubernetes import Cluster
 from tasks.core import diagnosis, progress, status
+from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
+
+Event = Mapping[str, Any]
 
 _BASELINE = "events"
 
@@ -22,19 +26,33 @@ def remember(cluster: Cluster, namespace: str, names: Iterable[str]) -> None:
         baseline |= {_identity(event): _occurrence(event) for event in _of(cluster, namespace, name)}
 
 
-def worst(cluster: Cluster, namespace: str, names: Iterable[str]) -> Finding | None:
+def worst(cluster: Cluster, config: LoadBalancerConfig, names: Iterable[str]) -> Finding | None:
     """Return the gravest finding among this run's events: one to stop, else the newest one, else None.
 
-    A reason is judged by its newest event: a controller that has since said something milder has moved on.
+    What one object is told under one reason is judged by its newest event: a controller that has since said something
+    milder has moved on.
     """
-    baseline = progress.current().facts.get(_BASELINE, {})
+    baseline: dict[str, tuple[str, str]] = progress.current().facts.get(_BASELINE, {})
+    newest: dict[tuple[str, ...], Event] = {}
     fresh = [
         event
         for name in dict.fromkeys(names)
-        for event in _of(cluster, namespace, name)
+        for event in _of(cluster, config.namespace, name)
         if baseline.get(_identity(event)) != _occurrence(event)
     ]
-    findings = [found for event in status.newest_first(fresh) if (found := diagnosis.of_event(event))]
+    for event in status.newest_first(fresh):
+        newest.setdefault(_topic(event), event)
+    findings = [
+        found
+        for event in newest.values()
+        if (
+            found := diagnosis.of_event(
+                event,
+                google_managed=config.certificate_mode is CertificateMode.GOOGLE_MANAGED,
+                age_seconds=_age_seconds(event, baseline.get(_identity(event), ("", ""))[1]),
+            )
+        )
+    ]
     stops = [finding for finding in findings if finding.outlook is Outlook.STOP]
     return next(iter(stops or findings), None)
 
@@ -43,9 +61,26 @@ def _of(cluster: Cluster, namespace: str, name: str) -> list[dict[str, Any]]:
     return cluster.list_objects(kubernetes.EVENT, namespace, fields=f"involvedObject.name={name}")
 
 
-def _identity(event: dict[str, Any]) -> str:
+def _identity(event: Event) -> str:
     return str(event["metadata"].get("uid") or event["metadata"]["name"])
 
 
-def _occurrence(event: dict[str, Any]) -> str:
-    return f"{event.get('count')} {status.event_time(event)}"
+def _occurrence(event: Event) -> tuple[str, str]:
+    return str(event.get("count")), status.event_time(event)
+
+
+def _topic(event: Event) -> tuple[str, ...]:
+    about = event.get("involvedObject") or {}
+    return str(about.get("kind")), str(about.get("name")), str(event.get("type")), str(event.get("reason"))
+
+
+def _age_seconds(event: Event, heard_before: str) -> float:
+    """How long this run has heard the complaint, by the API's own clock.
+
+    It counts from the event's first time, or, of one that is older than the run, from its last time before the run.
+    """
+    first = max(filter(None, (str(event.get("firstTimestamp") or ""), heard_before)), default="")
+    try:
+        return (dt.datetime.fromisoformat(status.event_time(event)) - dt.datetime.fromisoformat(first)).total_seconds()
+    except ValueError:
+        return 0.0

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks import helm_child
+from tasks.core import conflicts
+from tasks.core.conflicts import Conflict
 from tasks.core.errors import AccessRefused, FieldConflict, NotReadyInTime, ProvisioningError, ResourceFailed
 
 _TIMEOUT_SECONDS = 300
@@ -23,6 +25,8 @@ class Upgrade:
     chart_repo: str
     chart_version: str
     description: str
+    labels: dict[str, str]
+    """Of the revision's record, for whoever finds it half-done."""
     values: dict[str, Any] = field(repr=False)
 
 
@@ -68,9 +72,9 @@ def upgrade(request: Upgrade, kubeconfig: dict[str, Any]) -> int:
 
 def _error(request: Upgrade, resource: str, kind: str, message: str) -> ProvisioningError:
     history = f"helm -n {request.namespace} history {request.release}"
+    if found := conflicts.read(message):
+        return FieldConflict(resource, conflicts.observed(found), _conflict_mend(request, found), "milvus")
     message = message.strip()[:800]
-    if "conflict" in message and "Apply failed" in message:
-        return FieldConflict(resource, message, _conflict_mend(request, message), "milvus")
     if kind == "ChartVersionError":
         return ResourceFailed(
             resource, message, "Name the chart that is deployed, or set chart_version on purpose.", "milvus"
@@ -86,23 +90,25 @@ def _error(request: Upgrade, resource: str, kind: str, message: str) -> Provisio
     return ResourceFailed(resource, message, f"See the release: {history}", "milvus")
 
 
-def _conflict_mend(request: Upgrade, message: str) -> str:
-    """The command that gives up the first field in conflict; Helm names object, manager and path in its text."""
-    import re
-
-    # "… applying object NS/NAME /v1, Kind=Service: Apply failed with 1 conflict: conflict with "kubectl-annotate"
-    # using v1: .metadata.annotations.cloud.google.com/neg"
-    object_ = re.search(r"object (\S+)/(\S+) \S*, Kind=(\w+)", message)
-    kind, name = (object_[3].lower(), object_[2]) if object_ else ("service", "NAME")
-    keys = re.findall(r"\.metadata\.annotations\.(\S+?)(?:[,\s]|$)", message)
-    if keys:
-        give_up = " ".join(f"{key}-" for key in dict.fromkeys(keys))
-        return (
-            f"Somebody set it by hand. Give it up, the upgrade sets it again: "
-            f"kubectl -n {request.namespace} annotate {kind} {name} {give_up}; then run again."
+def _conflict_mend(request: Upgrade, found: tuple[Conflict, ...]) -> str:
+    """Annotations set by hand are given up by kubectl; other fields are taken over by Helm itself, once."""
+    mends = []
+    if annotate := conflicts.commands(found):
+        mends.append(f"Give the annotations up, the upgrade sets them again: {'; '.join(annotate)}.")
+    if others := [conflict for conflict in found if not conflict.annotation]:
+        # helm as well: Helm 3 wrote under that name in another way.
+        tools = dict.fromkeys(
+            each.manager for each in others if each.manager != "helm" and not each.manager.startswith("kubectl")
         )
-    return (
-        "Somebody else owns the field. See who: "
-        f"kubectl -n {request.namespace} get {kind} {name} -o yaml --show-managed-fields; let them give it up, "
-        "then run again."
-    )
+        if tools:
+            mends.append(
+                f"If {', '.join(tools)} keeps this release, change the values there, or run with "
+                "release_manager=manifest."
+            )
+        version = f" --version {request.chart_version}" if request.chart_version else ""
+        mends.append(
+            f"{'If not, let' if tools else 'Let'} Helm take the other fields over, once: "
+            f"helm -n {request.namespace} upgrade {request.release} {request.chart}{version} --reuse-values "
+            "--server-side=true --force-conflicts."
+        )
+    return f"{' '.join(mends)} Then run again."

@@ -46,6 +46,7 @@ def upgrade(request: dict[str, Any]) -> dict[str, Any]:
             request["values"],
             reset_values=True,
             description=request["description"],
+            labels=request["labels"],
             **options,
         )
     return {"revision": release["revision"]}

@@ -55,7 +55,7 @@ def wait_for_address(config: LoadBalancerConfig, reserved: str) -> str:
         address = status.ingress_address(live)
         if address and address == reserved:
             return Ready(address)
-        if found := events.worst(cluster, namespace, (name, names.service(config.release))):
+        if found := events.worst(cluster, config, (name, names.service(config.release))):
             return found
         seen = f"has address {address}, not yet {reserved}" if address else "has no address yet"
         return Finding(Outlook.WAIT, "ingress", "NoAddress", seen, _describe(namespace, name))

@@ -62,13 +62,13 @@ def wait_for_backends(config: LoadBalancerConfig) -> LoadBalancer:
             live = cluster.read(kubernetes.INGRESS, namespace, name) or {}
             chain = walk(api, status.marks(live))
             if isinstance(chain, Finding):
-                return events.worst(cluster, namespace, (name, names.service(config.release))) or chain
+                return events.worst(cluster, config, (name, names.service(config.release))) or chain
             walked.append(chain)
         health = read_health(api, walked[0].backend_services)
         if health.ready:
             return Ready(walked[0].model_copy(update={"healthy_endpoints": health.healthy}))
         if not health.groups:
-            found = events.worst(cluster, namespace, (name, names.service(config.release)))
+            found = events.worst(cluster, config, (name, names.service(config.release)))
             if found:
                 return found
         return diagnosis.of_health(health.groups, health.health_check, namespace=namespace, service=name)

@@ -101,7 +101,7 @@ def wait_for_certificate(config: LoadBalancerConfig, address: str) -> ManagedCer
 
 
 def _event_or_wait(cluster: kubernetes.Cluster, config: LoadBalancerConfig, name: str) -> Finding:
-    if found := events.worst(cluster, config.namespace, (name,)):
+    if found := events.worst(cluster, config, (name,)):
         return found
     see = f"kubectl -n {config.namespace} describe managedcertificate {name}"
     return Finding(Outlook.WAIT, "certificate", "NotCreatedYet", "has no Compute certificate yet", f"See why: {see}")

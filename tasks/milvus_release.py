@@ -4,6 +4,8 @@ Whoever owns the release makes the change: Helm by an upgrade that keeps every v
 server-side apply when Helm does not know the release. Nothing is written when nothing would change.
 """
 
+import hashlib
+import time
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -14,13 +16,22 @@ from tasks.clients.kubernetes import Cluster
 from tasks.core import annotations, diagnosis, helm_record, names, progress, release_values, status
 from tasks.core.config import LoadBalancerConfig, ReleaseManager
 from tasks.core.diagnosis import Finding, Outlook
-from tasks.core.errors import ProvisioningError, ResourceFailed
+from tasks.core.errors import ProvisioningError, ResourceFailed, Unreachable
 from tasks.core.helm_record import Release
 from tasks.core.progress import Change
 from tasks.polling import Ready
 
-_OURS = "milvus-gke-l7:"
-"""Begins the description of every revision we make, so that one we left half-done is known as ours."""
+_OURS = f"{names.FIELD_MANAGER}/revision"
+"""Label of the record of every revision we make: its own number, since later revisions inherit labels.
+
+So one that we left half-done is known as ours: Helm writes our description only at the end, the labels at once."""
+
+_MARK = f"{names.FIELD_MANAGER}/config"
+"""Annotation of a ConfigMap we changed, and of the Pods that were started after it: a short hash of the text."""
+
+_DEAD_AFTER_SECONDS = 60.0
+"""Age of a pending revision of ours from which its maker is taken for dead: an upgrade that does not wait takes a few
+seconds, and one that lives must not lose its record."""
 
 
 class MilvusRelease(BaseModel):
@@ -65,14 +76,19 @@ def _upgrade(cluster: Cluster, config: LoadBalancerConfig, release: Release) -> 
     resource = f"release {config.namespace}/{config.release}"
     service = read_service(cluster, config)
     wanted = annotations.on_service(_port_name(service, config), names.backend_config(config.release))
-    release = _settled(cluster, config, release)
+    release, newest = _settled(cluster, config, release)
     version = release_values.milvus_version(_milvus_image(cluster, config), release.app_version)
-    values = release_values.desired_values(release.values, annotations=wanted, milvus_version=version)
-    new_chart = bool(config.chart_version) and config.chart_version != release.chart_version
+    told = annotations.spelled_as(release_values.service_annotations(release.values), wanted)
+    values = release_values.desired_values(release.values, annotations=told, milvus_version=version)
     lines = release_values.differences(release.values, values)
-    if not lines and not new_chart and release.status == "deployed" and service_fits(service, wanted):
+    if config.chart_version and config.chart_version != release.chart_version:
+        lines.append(f"chart: {release.chart_version} → {config.chart_version}")
+    if not lines and service_fits(service, wanted):
         return _result(Change(resource=resource, action="unchanged"), ReleaseManager.HELM, release.revision)
-    lines = lines or ["the live Service differs from the release"]
+    # A live annotation that means the same may belong to whoever set it by hand: spelled alike, it is no conflict.
+    told = annotations.spelled_as(status.marks(service), told)
+    values = release_values.desired_values(release.values, annotations=told, milvus_version=version)
+    lines = lines or ["the live objects differ from the release"]
     for line in lines:
         steps.logger().info("%s: %s", resource, line)
     request = helm.Upgrade(
@@ -81,45 +97,68 @@ def _upgrade(cluster: Cluster, config: LoadBalancerConfig, release: Release) -> 
         chart=settings.chart(config) or release.chart,
         chart_repo=config.chart_repo,
         chart_version=config.chart_version or release.chart_version,
-        description=f"{_OURS} TLS and Layer-7 annotations for {config.domain}",
+        description=f"{names.FIELD_MANAGER}: TLS and Layer-7 annotations for {config.domain}",
+        labels={_OURS: str(newest + 1)},
         values=values,
     )
     revision = helm.upgrade(request, cluster.kubeconfig(config.namespace))
     return _result(Change(resource=resource, action="updated", detail="; ".join(lines)), ReleaseManager.HELM, revision)
 
 
-def _settled(cluster: Cluster, config: LoadBalancerConfig, release: Release) -> Release:
-    """The revision to build upon, after clearing away an upgrade of ours that was killed half-way.
+def _settled(cluster: Cluster, config: LoadBalancerConfig, release: Release) -> tuple[Release, int]:
+    """The revision to build upon and the number of the newest one, after clearing away what we left half-done.
 
-    Helm refuses to act on a release whose newest revision is pending. When that revision is ours, the process that
-    made it is dead (the run's own retry got here), and its record is removed; the objects it changed are the ones the
-    next upgrade changes.
+    Helm refuses to act on a release whose newest revision is pending. When that revision is ours and its maker is
+    dead, its record is removed; the objects it changed are the ones the next upgrade changes.
 
     Raises:
-        ResourceFailed: somebody else's upgrade is pending.
+        ResourceFailed: somebody else's upgrade is pending, or the release was never deployed.
+        Unreachable: an upgrade of ours is under way in another run.
     """
+    if fault := pending_fault(config, release):
+        raise fault
     resource = f"release {config.namespace}/{config.release}"
-    if not release.status.startswith("pending"):
-        if release.status == "failed":
-            # Helm upgrades over a failed revision; its values may be ours, so the deployed ones are the base.
-            return helm_record.deployed(revisions(cluster, config)) or release
-        return release
-    if not release.description.startswith(_OURS) and release.description != "Preparing upgrade":
+    if release.pending:
+        age = _age_seconds(release)
+        if age < _DEAD_AFTER_SECONDS:
+            mend = f"It is over in seconds, or given up after {_DEAD_AFTER_SECONDS:.0f}: run again."
+            seen = f"another run began revision {release.revision} {age:.0f} s ago"
+            raise Unreachable(resource, seen, mend, "milvus")
+        name = f"sh.helm.release.v1.{config.release}.v{release.revision}"
+        cluster.delete(kubernetes.SECRET, config.namespace, name)
+        detail = "an upgrade killed half-way"
+        _recorded(Change(resource=f"secret {config.namespace}/{name}", action="deleted", detail=detail))
+    elif release.status != "failed":
+        return release, release.revision
+    # Helm upgrades over a failed revision, whose values may be anybody's mistake: the deployed ones are the base.
+    records = revisions(cluster, config)
+    before, newest = helm_record.deployed(records), helm_record.latest(records)
+    if before is None or newest is None:
         raise ResourceFailed(
-            resource,
-            f"revision {release.revision} is {release.status}: {release.description}",
-            f"Wait for it, or undo it: helm -n {config.namespace} rollback {config.release}",
-            "milvus",
+            resource, "was never deployed", f"Install Milvus first: helm -n {config.namespace} list --all", "milvus"
         )
-    name = f"sh.helm.release.v1.{config.release}.v{release.revision}"
-    cluster.delete(kubernetes.SECRET, config.namespace, name)
-    progress.current().record(
-        Change(resource=f"secret {config.namespace}/{name}", action="deleted", detail="an upgrade killed half-way")
+    return before, newest.revision
+
+
+def pending_fault(config: LoadBalancerConfig, release: Release) -> ResourceFailed | None:
+    """Why the release cannot be upgraded now: somebody else's operation is pending. None for one of ours."""
+    if not release.pending or release.labels.get(_OURS) == str(release.revision):
+        return None
+    undo = f"helm -n {config.namespace} rollback {config.release}"
+    if release.status == "pending-install":
+        undo = f"helm -n {config.namespace} uninstall {config.release}, then install it again"
+    return ResourceFailed(
+        f"release {config.namespace}/{config.release}",
+        f"revision {release.revision} is {release.status}: {release.description}",
+        f"Wait for it, or undo it: {undo}",
+        "milvus",
     )
-    before = helm_record.deployed(revisions(cluster, config))
-    if before is None:
-        raise ResourceFailed(resource, "was never deployed", f"Install Milvus first: helm -n {config.namespace} list")
-    return before
+
+
+def _age_seconds(release: Release) -> float:
+    """How long ago the record was made, by Helm's own label."""
+    made = release.labels.get("createdAt", "")
+    return max(0.0, time.time() - int(made)) if made.isdigit() else float("inf")
 
 
 def _apply_manifests(cluster: Cluster, config: LoadBalancerConfig) -> MilvusRelease:
@@ -133,9 +172,16 @@ def _apply_manifests(cluster: Cluster, config: LoadBalancerConfig) -> MilvusRele
     text = (config_map.get("data") or {}).get(key)
     desired = release_values.desired_user_yaml(text, version)
     changes = [_patch_service(cluster, config, service, wanted)]
+    mark = status.marks(config_map).get(_MARK, "")
     if desired != text:
-        changes.append(_patch_config_map(cluster, config, config_map, key, desired))
-        changes += [_restart(cluster, config, deployment, desired) for deployment in deployments]
+        mark = hashlib.sha256(desired.encode()).hexdigest()[:16]
+        changes.append(_patch_config_map(cluster, config, config_map, {key: desired}, mark))
+    # Decided from the mark, not from the text: a run killed between the two writes is finished by the next one.
+    changes += [
+        _restart(cluster, config, deployment, mark)
+        for deployment in deployments
+        if mark and _mark_of(deployment) != mark
+    ]
     return MilvusRelease(manager=ReleaseManager.MANIFEST, revision=0, changes=tuple(changes))
 
 
@@ -158,23 +204,25 @@ def _patch_service(
 
 
 def _patch_config_map(
-    cluster: Cluster, config: LoadBalancerConfig, config_map: dict[str, Any], key: str, text: str
+    cluster: Cluster, config: LoadBalancerConfig, config_map: dict[str, Any], data: dict[str, str], mark: str
 ) -> Change:
     metadata = config_map["metadata"]
-    patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "data": {key: text}}
-    cluster.merge_patch(kubernetes.CONFIG_MAP, config.namespace, metadata["name"], patch)
-    return _recorded(
-        Change(resource=f"configmap {config.namespace}/{metadata['name']}", action="updated", detail=f"{key}: TLS")
-    )
+    resource = f"configmap {config.namespace}/{metadata['name']}"
+    version = metadata["resourceVersion"]
+    patch = {"metadata": {"resourceVersion": version, "annotations": {_MARK: mark}}, "data": data}
+    if cluster.merge_patch(kubernetes.CONFIG_MAP, config.namespace, metadata["name"], patch) is None:
+        raise Unreachable(resource, "was changed by somebody else at the same moment", "Run again.", "milvus")
+    return _recorded(Change(resource=resource, action="updated", detail=f"{', '.join(data)}: TLS"))
 
 
-def _restart(cluster: Cluster, config: LoadBalancerConfig, deployment: dict[str, Any], text: str) -> Change:
+def _mark_of(deployment: dict[str, Any]) -> str:
+    return status.marks(deployment["spec"]["template"]).get(_MARK, "")
+
+
+def _restart(cluster: Cluster, config: LoadBalancerConfig, deployment: dict[str, Any], mark: str) -> Change:
     """Roll a Deployment to the new configuration: a mounted subPath never updates by itself."""
-    import hashlib
-
     name = deployment["metadata"]["name"]
-    mark = {f"{names.FIELD_MANAGER}/config": hashlib.sha256(text.encode()).hexdigest()[:16]}
-    patch = {"spec": {"template": {"metadata": {"annotations": mark}}}}
+    patch = {"spec": {"template": {"metadata": {"annotations": {_MARK: mark}}}}}
     cluster.merge_patch(kubernetes.DEPLOYMENT, config.namespace, name, patch)
     return _recorded(
         Change(resource=f"deployment {config.namespace}/{name}", action="updated", detail="restarted for TLS")

@@ -38,11 +38,9 @@ def preflight(config: LoadBalancerConfig) -> Found:
     """Check cluster, release, objects in our places and access; write nothing.
 
     Raises:
-        AccessRefused: the cluster does not accept our credentials, so nothing else was checked.
-        PreflightFailed: with every finding; with only one when the cluster does not answer at all.
+        PreflightFailed: with every finding; with only one when the cluster cannot be reached at all.
     """
-    cluster = kubernetes.cluster(config)
-    version = _first_contact(cluster)
+    cluster, version = _first_contact(config)
     checks: list[Callable[[Cluster, LoadBalancerConfig], Findings]] = [
         service_and_release,
         kinds,
@@ -78,8 +76,8 @@ def preflight(config: LoadBalancerConfig) -> Found:
     )
 
 
-def _first_contact(cluster: Cluster) -> str:
-    """Version of the API server; a blip is forgiven, a cluster that is not there is told within seconds."""
+def _first_contact(config: LoadBalancerConfig) -> tuple[Cluster, str]:
+    """The cluster and its version; a blip is forgiven, a cluster that is not there is told within seconds."""
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Unreachable),
         stop=tenacity.stop_after_attempt(3),
@@ -87,8 +85,9 @@ def _first_contact(cluster: Cluster) -> str:
         reraise=True,
     )
     try:
-        return retrying(cluster.version)
-    except Unreachable as error:
+        cluster = kubernetes.cluster(config)
+        return cluster, retrying(cluster.version)
+    except ProvisioningError as error:
         raise PreflightFailed.of([error]) from error
 
 
@@ -124,6 +123,8 @@ def service_and_release(cluster: Cluster, config: LoadBalancerConfig) -> Finding
             "milvus",
         )
     if release is not None:
+        if busy := milvus_release.pending_fault(config, release):
+            yield busy
         try:
             release_values.desired_values(release.values, annotations={}, milvus_version=None)
         except ProvisioningError as error:
@@ -154,12 +155,10 @@ def ingress_is_ours(cluster: Cluster, config: LoadBalancerConfig) -> Findings:
     class_ = status.marks(live).get(annotations.INGRESS_CLASS, "")
     field = live["spec"].get("ingressClassName") or ""
     if owner := foreign_owner(live):
-        yield ResourceFailed(
-            resource,
-            f"belongs to {owner}",
-            f"Choose another release, or remove it there: kubectl -n {config.namespace} get ingress {name} -o yaml",
-            "ingress",
-        )
+        remove = f"Choose another release, or remove it there: kubectl -n {config.namespace} get ingress {name} -o yaml"
+        if owner == _helm_release(config.release):
+            remove = "The chart makes one of its own: set ingress.enabled=false in the release's values."
+        yield ResourceFailed(resource, f"belongs to {owner}", remove, "ingress")
     elif not status.ours(live) and (others := _other_backends(live, names.service(config.release))):
         yield ResourceFailed(
             resource,
@@ -224,13 +223,22 @@ def access(cluster: Cluster, config: LoadBalancerConfig) -> Findings:
         live = cluster.read(kind, config.namespace, manifest["metadata"]["name"])
         if live is not None and not manifests.differences(live, manifest):
             continue
-        for verb in ("create", "patch"):
-            if not cluster.may(verb, kind, config.namespace):
-                yield AccessRefused(
-                    f"{kind.plural} in {config.namespace}",
-                    f"we may not {verb} them",
-                    f"Ask for a Role with it; check: kubectl -n {config.namespace} auth can-i {verb} {kind.plural}",
-                )
+        # An apply that makes an object needs both.
+        yield from _refused(cluster, config, kind, ("patch",) if live is not None else ("create", "patch"))
+    if config.certificate_mode is CertificateMode.SELF_MANAGED:
+        live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret)
+        if live is None:
+            yield from _refused(cluster, config, kubernetes.SECRET, ("create",))
+
+
+def _refused(cluster: Cluster, config: LoadBalancerConfig, kind: Kind, verbs: tuple[str, ...]) -> Findings:
+    for verb in verbs:
+        if not cluster.may(verb, kind, config.namespace):
+            yield AccessRefused(
+                f"{kind.plural} in {config.namespace}",
+                f"we may not {verb} them",
+                f"Ask for a Role with it; check: kubectl -n {config.namespace} auth can-i {verb} {kind.plural}",
+            )
 
 
 def project_and_address(_cluster: Cluster, config: LoadBalancerConfig) -> Findings:
@@ -262,7 +270,7 @@ def foreign_owner(live: dict[str, Any]) -> str:
     metadata = live.get("metadata", {})
     labels, marks = metadata.get("labels") or {}, status.marks(live)
     if release := marks.get("meta.helm.sh/release-name"):
-        return f"Helm release {release}"
+        return _helm_release(release)
     if application := marks.get("argocd.argoproj.io/tracking-id", "").partition(":")[0]:
         return f"Argo CD application {application}"
     if flux := labels.get("kustomize.toolkit.fluxcd.io/name"):
@@ -271,6 +279,10 @@ def foreign_owner(live: dict[str, Any]) -> str:
         return f"{owner['kind']} {owner['name']}"
     manager = labels.get("app.kubernetes.io/managed-by", names.FIELD_MANAGER)
     return "" if manager == names.FIELD_MANAGER else manager
+
+
+def _helm_release(name: str) -> str:
+    return f"Helm release {name}"
 
 
 def _other_backends(ingress: dict[str, Any], service: str) -> list[str]:

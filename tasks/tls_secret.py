@@ -12,10 +12,13 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks import steps
 from tasks.clients import kubernetes
+from tasks.clients.kubernetes import Cluster
 from tasks.core import certificates, manifests, progress, status
 from tasks.core.config import LoadBalancerConfig
-from tasks.core.errors import ResourceFailed
+from tasks.core.errors import ResourceFailed, Unreachable
 from tasks.core.progress import Change
+
+_ATTEMPTS = 5
 
 
 class TlsCertificate(BaseModel):
@@ -43,6 +46,19 @@ def make_tls_secret(config: LoadBalancerConfig) -> TlsCertificate:
         ResourceFailed: the Secret holds a certificate of somebody else's that does not fit.
     """
     cluster = kubernetes.cluster(config)
+    for _ in range(_ATTEMPTS):
+        if (made := _make(cluster, config)) is not None:
+            return made
+    raise Unreachable(
+        f"secret {config.namespace}/{config.tls_secret}",
+        "is being written by somebody else all the time",
+        f"See who: kubectl -n {config.namespace} get secret {config.tls_secret} -o yaml --show-managed-fields",
+        "certificate",
+    )
+
+
+def _make(cluster: Cluster, config: LoadBalancerConfig) -> TlsCertificate | None:
+    """One try; None if somebody else wrote the Secret meanwhile."""
     now = dt.datetime.now(dt.UTC)
     live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret)
     if live is None:
@@ -50,7 +66,7 @@ def make_tls_secret(config: LoadBalancerConfig) -> TlsCertificate:
         manifest = manifests.tls_secret(config, pair.certificate_pem, pair.key_pem)
         if cluster.create(manifest, kubernetes.SECRET) is not None:
             return _result(config, pair.certificate_pem, "created", "")
-        live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret) or {}
+        return None
     certificate_pem, key_pem = pem(live, "tls.crt"), pem(live, "tls.key")
     reasons = certificates.reasons_to_replace(certificate_pem, key_pem, config.domains, now)
     if not reasons:
@@ -61,7 +77,8 @@ def make_tls_secret(config: LoadBalancerConfig) -> TlsCertificate:
     patch = manifests.tls_secret(config, pair.certificate_pem, pair.key_pem)
     del patch["type"]  # immutable
     patch["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
-    cluster.merge_patch(kubernetes.SECRET, config.namespace, config.tls_secret, patch)
+    if cluster.merge_patch(kubernetes.SECRET, config.namespace, config.tls_secret, patch) is None:
+        return None
     return _result(config, pair.certificate_pem, "updated", "; ".join(reasons))
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from tasks.clients import google, imports, settings
-from tasks.core import diagnosis, progress
+from tasks.core import diagnosis
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.diagnosis import Outlook
 from tasks.core.errors import AccessRefused, NotReadyInTime, ProvisioningError, ResourceFailed, Unreachable
@@ -102,7 +102,6 @@ class Compute:
     def _finish(self, operation: Any, resource: str) -> None:
         """Poll the operation to DONE and raise what it reports."""
         deadline = time.monotonic() + _OPERATION_TIMEOUT_SECONDS
-        stop = progress.current().stop
         pause = 0.05
         while True:
             with _translated(resource):
@@ -121,7 +120,8 @@ class Compute:
                     f"See it: gcloud compute operations describe {operation.name} --global",
                     "compute",
                 )
-            stop.wait(pause)
+            # Also when the run is being given up: what was asked for must be known to have happened.
+            time.sleep(pause)
             pause = min(pause * 1.5, 2.0)
         errors = (facts.get("error") or {}).get("errors") or []
         if errors:

@@ -4,8 +4,11 @@ The official client does connection, credentials and TLS; objects stay the dicts
 this project does not know survives. Every call has its own time limits, since the client has none by itself.
 """
 
+import base64
+import contextlib
 import json
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tasks.clients import imports
+from tasks.clients import imports, settings
 from tasks.core import names
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import AccessRefused, FieldConflict, ProvisioningError, ResourceFailed, Unreachable
@@ -109,12 +112,15 @@ class Cluster:
                 return None
             return _checked(status, body)
 
-    def merge_patch(self, kind: Kind, namespace: str, name: str, patch: Object) -> Object:
-        """Patch by JSON merge, as `kubectl patch --type merge`; a resourceVersion in it guards against a change."""
+    def merge_patch(self, kind: Kind, namespace: str, name: str, patch: Object) -> Object | None:
+        """Patch by JSON merge, as `kubectl patch --type merge`.
+
+        None if the patch names a resourceVersion and the object has another one by now.
+        """
         with _translated(f"{kind.name.lower()} {namespace}/{name}"):
             query = [("fieldManager", names.FIELD_MANAGER)]
             status, body = self._call("PATCH", kind.path(namespace, name), query, patch, "application/merge-patch+json")
-            return _checked(status, body)
+            return None if status == 409 else _checked(status, body)
 
     def delete(self, kind: Kind, namespace: str, name: str) -> bool:
         """Ask for deletion; False if there was nothing to delete."""
@@ -172,8 +178,12 @@ class Cluster:
         server: Object = {"server": configuration.host}
         if not configuration.verify_ssl:
             server["insecure-skip-tls-verify"] = True
+        elif configuration.ca_cert_data:
+            server["certificate-authority-data"] = base64.b64encode(configuration.ca_cert_data.encode()).decode()
         elif configuration.ssl_ca_cert:
             server["certificate-authority"] = configuration.ssl_ca_cert
+        if configuration.proxy:
+            server["proxy-url"] = configuration.proxy
         if configuration.tls_server_name:
             server["tls-server-name"] = configuration.tls_server_name
         return {
@@ -242,6 +252,7 @@ class Watching:
     def __init__(self, cluster: Cluster, kind: Kind, namespace: str, name: str, wake: threading.Event) -> None:
         self._cluster, self._kind, self._namespace, self._name = cluster, kind, namespace, name
         self._wake, self._stop = wake, threading.Event()
+        self._lock = threading.Lock()
         self._response: Any = None
         self._thread = threading.Thread(target=self._run, name=f"watch-{kind.plural}-{name}", daemon=True)
 
@@ -250,36 +261,49 @@ class Watching:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        response = self._response
-        if response is not None:
-            # Only closing the socket frees a thread that waits in recv for the next event.
-            _shut_down(response)
+        with self._lock:
+            self._stop.set()
+            if self._response is not None:
+                # Only closing the socket frees a thread that waits in recv for the next event.
+                _shut_down(self._response)
         self._thread.join(timeout=2)
 
     def _run(self) -> None:
         import urllib3
 
         while not self._stop.is_set():
-            try:
-                self._response = self._cluster.stream(self._kind, self._namespace, self._name, 240)
-                for _ in self._response.stream(65_536):
-                    if self._stop.is_set():
-                        return
-                    self._wake.set()
-            except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError):
-                # A watch is a convenience: the poll beside it notices everything, a little later.
-                pass
-            finally:
-                if self._response is not None:
-                    self._response.close()
-            self._stop.wait(1)
+            refused = False
+            # A watch is a convenience: the poll beside it notices everything, a little later.
+            with contextlib.suppress(urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError):
+                refused = not self._follow()
+            self._stop.wait(_REFUSED_SECONDS if refused else 1)
+
+    def _follow(self) -> bool:
+        """Wake for every line of one watch until it ends; False if the server does not give us one."""
+        response = self._cluster.stream(self._kind, self._namespace, self._name, 240)
+        try:
+            with self._lock:
+                if self._stop.is_set():
+                    return True
+                self._response = response
+            if response.status != 200:
+                return False
+            for _ in response.stream(65_536):
+                if self._stop.is_set():
+                    break
+                self._wake.set()
+            return True
+        finally:
+            with self._lock:
+                self._response = None
+            response.close()
+
+
+_REFUSED_SECONDS = 30.0
+"""Pause after a watch was refused, such as for want of the verb."""
 
 
 def _shut_down(response: Any) -> None:
-    import contextlib
-    import socket
-
     connection = getattr(response, "_connection", None) or getattr(response, "connection", None)
     sock: socket.socket | None = getattr(connection, "sock", None)
     with contextlib.suppress(OSError):
@@ -299,7 +323,8 @@ def cluster(config: LoadBalancerConfig) -> Cluster:
         ProvisioningError: there is no usable kubeconfig, context, or GKE cluster of that name.
     """
     kubeconfig = os.environ.get("KUBECONFIG", "")
-    return _cluster(kubeconfig, config.kube_context, config.gke_cluster, config.gke_location, config.project)
+    project = settings.project(config)
+    return _cluster(kubeconfig, config.kube_context, config.gke_cluster, config.gke_location, project)
 
 
 @lru_cache(maxsize=32)
@@ -338,9 +363,15 @@ def _checked(status: int, body: Object) -> Object:
         raise AccessRefused("", f"the API server does not accept our credentials ({message})", _LOGIN)
     if status == 403:
         raise AccessRefused("", message, "Ask for a Role with this verb; see: kubectl auth can-i --list")
-    if status == 409:
+    causes = (body.get("details") or {}).get("causes") or []
+    if status == 409 and any(cause.get("reason") == "FieldManagerConflict" for cause in causes):
         raise FieldConflict("", message, "See who owns the field: kubectl get … -o yaml --show-managed-fields")
-    if status == 429 or status >= 500:
+    if status == 409:
+        raise Unreachable(
+            "", f"was written by somebody else at the same moment ({message})", "Run again.", "kubernetes"
+        )
+    # An apply whose fields do not fit the schema is answered with 500, and would be for ever.
+    if status == 429 or (status >= 500 and "typed patch object" not in message):
         raise Unreachable("", f"the API server answered {status} ({message})", "It may pass by itself; run again.")
     raise ResourceFailed("", message, "The API server refuses the object; the message names the field.")
 

@@ -4,6 +4,7 @@ Source: ingress-gce pkg/annotations (service.go, ingress.go) and gke-managed-cer
 """
 
 import json
+from collections.abc import Mapping
 
 APP_PROTOCOLS = "cloud.google.com/app-protocols"
 ALPHA_APP_PROTOCOLS = "service.alpha.kubernetes.io/app-protocols"
@@ -39,6 +40,14 @@ def on_service(port_name: str, backend_config: str) -> dict[str, str]:
         BACKEND_CONFIG: json.dumps({"default": backend_config}),
         NEG: json.dumps({"ingress": True}),
     }
+
+
+def spelled_as(present: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """The wanted annotations, in the spelling of those present where that means the same.
+
+    Server-side apply compares letters: `{"ingress":true}` set by hand conflicts with `{"ingress": true}`.
+    """
+    return {key: present[key] if same(key, present.get(key), value) else value for key, value in wanted.items()}
 
 
 def same(key: str, live: str | None, wanted: str) -> bool:

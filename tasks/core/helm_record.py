@@ -26,6 +26,13 @@ class Release:
     app_version: str
     values: dict[str, Any] = field(repr=False)
     """The user's own values, without the chart's defaults. May hold secrets: never shown."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of the record: Helm's own, and those given with an upgrade, which the revisions after it inherit."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether an operation on it has begun and not ended; Helm then refuses the next one."""
+        return self.status.startswith("pending")
 
 
 def selector(release: str) -> str:
@@ -57,6 +64,7 @@ def decode(secret: Mapping[str, Any]) -> Release:
         chart_version=metadata["version"],
         app_version=str(metadata.get("appVersion", "")),
         values=record.get("config") or {},
+        labels=secret["metadata"].get("labels") or {},
     )
 
 

@@ -87,6 +87,13 @@ def desired_values(
     return values
 
 
+def service_annotations(values: Mapping[str, Any]) -> dict[str, str]:
+    """Annotations of the Service in a release's user values; empty when they have none."""
+    service = values.get("service")
+    found = service.get("annotations") if isinstance(service, Mapping) else None
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
+
+
 def desired_user_yaml(text: str | None, version: Version | None) -> str:
     """Text of `user.yaml` with TLS on and REST moved where needed; the very same text when nothing is missing.
 

@@ -1,0 +1,171 @@
+"""A small GKE for tests of steps: both APIs, DNS and the controllers, a Milvus release without a Milvus process.
+
+Every test has a namespace, a release and an address name of its own, so that none sees another's.
+"""
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import yaml
+from kubernetes import client, config
+
+from sandbox import chart_install
+from sandbox.faults import Faults
+from sandbox.stack import Stack
+from tasks.clients import kubernetes
+from tasks.clients.kubernetes import Cluster, Kind
+from tasks.core.config import LoadBalancerConfig
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+DOMAIN = "milvus.example"
+_WRITES = ("create", "update", "patch", "delete")
+_numbers = itertools.count(1)
+
+
+@dataclass
+class World:
+    """What one test can see and touch, and where it is at home."""
+
+    stack: Stack
+    number: int = field(default_factory=lambda: next(_numbers))
+
+    def __post_init__(self) -> None:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
+        self._core = client.CoreV1Api(self.api)
+        self._core.create_namespace(namespace)
+
+    def __hash__(self) -> int:
+        return self.number
+
+    @property
+    def namespace(self) -> str:
+        return f"team-{self.number}"
+
+    @property
+    def release(self) -> str:
+        return f"r{self.number}"
+
+    @property
+    def service(self) -> str:
+        return f"{self.release}-milvus"
+
+    @property
+    def domain(self) -> str:
+        return f"{self.release}.{DOMAIN}"
+
+    @property
+    def faults(self) -> Faults:
+        return self.stack.faults
+
+    @property
+    def api(self) -> Any:
+        """The official client."""
+        return config.new_client_from_config(str(self.stack.kubeconfig))
+
+    def config(self, **changes: Any) -> LoadBalancerConfig:
+        """The configuration of this test's release."""
+        mine = {"domain": self.domain, "release": self.release, "namespace": self.namespace}
+        return LoadBalancerConfig.parse(mine | changes)
+
+    @property
+    def cluster(self) -> Cluster:
+        return kubernetes.cluster(self.config())
+
+    def read(self, kind: Kind, name: str = "") -> Json:
+        """An object of this test that must be there."""
+        found = self.cluster.read(kind, self.namespace, name or self.service)
+        assert found is not None, f"no {kind.name} {name or self.service}"
+        return found
+
+    def install(self, **values: Any) -> None:
+        """The release by Helm, with an image that starts no process, behind a Layer-4 load balancer."""
+        chosen: Json = {"image": {"all": {"repository": "registry.example/db"}}, "service": {"type": "LoadBalancer"}}
+        chart_install.install(self.stack.kubeconfig, self.stack.chart, self.release, self.namespace, chosen | values)
+
+    def write(self, document: Json, *, manager: str = "kubectl-client-side-apply") -> Json:
+        """Create an object as `kubectl apply` or another tool does."""
+        document = {**document, "metadata": {"namespace": self.namespace, **document["metadata"]}}
+        kind = _KINDS[document["kind"]]
+        return self._call("POST", kind.path(self.namespace), document, manager)
+
+    def patch(self, kind: Kind, change: Json, *, name: str = "", manager: str = "kubectl-edit") -> Json:
+        """Merge a change into an object as somebody else."""
+        path = kind.path(self.namespace, name or self.service)
+        return self._call("PATCH", path, change, manager, "application/merge-patch+json")
+
+    def annotate(self, kind: Kind, marks: dict[str, str | None], *, name: str = "") -> Json:
+        """`kubectl annotate --overwrite`; None takes an annotation away."""
+        change = {"metadata": {"annotations": marks}}
+        return self.patch(kind, change, name=name, manager="kubectl-annotate")
+
+    def run(self, command: str) -> None:
+        """Do what a mend says: `kubectl -n NAMESPACE annotate KIND NAME KEY- …`, as kubectl does it."""
+        program, flag, namespace, verb, kind, name, *keys = command.split()
+        assert (program, flag, namespace, verb) == ("kubectl", "-n", self.namespace, "annotate")
+        assert all(key.endswith("-") for key in keys)
+        self.annotate(_KINDS[kind.capitalize()], {key.removesuffix("-"): None for key in keys}, name=name)
+
+    def writes(self) -> tuple[int, int]:
+        """Writing requests so far: ours at the API server (Helm's among them), ours at Compute and Cloud DNS."""
+        assert self.stack.kube is not None
+        kube = self.stack.kube.request_counts("admin")
+        google = self.stack.compute.request_counts(self.stack.compute.credentials()["client_email"])
+        return sum(kube.get(verb, 0) for verb in _WRITES), sum(google.get(verb, 0) for verb in _WRITES)
+
+    def reviews(self) -> int:
+        assert self.stack.kube is not None
+        return self.stack.kube.request_counts("admin").get("review", 0)
+
+    def close(self) -> None:
+        """Take everything of this test away: first the Ingress, as whoever wants to leak nothing does."""
+        self.faults.clear()
+        self._core.delete_namespace(self.namespace)
+        eventually(lambda: self.namespace not in {item.metadata.name for item in self._core.list_namespace().items})
+
+    def _call(self, method: str, path: str, body: Json, manager: str, content_type: str = "application/json") -> Json:
+        api = self._core.api_client
+        answer = api.call_api(
+            *api.param_serialize(
+                method,
+                path,
+                query_params=[("fieldManager", manager)],
+                header_params={"Content-Type": content_type, "Accept": "application/json"},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+        )
+        answer.read()
+        assert answer.status < 300, answer.data
+        loaded: Json = yaml.safe_load(answer.data)
+        return loaded
+
+
+_KINDS = {
+    kind.name: kind
+    for kind in (
+        kubernetes.SERVICE,
+        kubernetes.SECRET,
+        kubernetes.CONFIG_MAP,
+        kubernetes.EVENT,
+        kubernetes.POD,
+        kubernetes.DEPLOYMENT,
+        kubernetes.INGRESS,
+        kubernetes.BACKEND_CONFIG,
+        kubernetes.FRONTEND_CONFIG,
+        kubernetes.MANAGED_CERTIFICATE,
+    )
+}
+
+
+def eventually(look: Callable[[], T | None], *, seconds: float = 20) -> T:
+    """What `look` returns, as soon as that is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+    return found
