@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +28,12 @@ _FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Folder = Annotated[Path, typer.Option("--dir", help="Folder for all state: sandbox, Prefect server, logs.")]
 Latency = Annotated[str, typer.Option(help="How fast the sandbox's Google Cloud is: zero, fast or real.")]
+
+
+@app.callback()
+def _orderly() -> None:
+    """End on SIGTERM as on Ctrl-C: everything that was started is stopped first."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 @app.command()
@@ -207,8 +214,6 @@ def _remember(file: Path, pid: int) -> None:
 
 def _end(process: Mapping[str, Any]) -> None:
     """End a process group we started earlier, unless its number belongs to somebody else by now."""
-    import signal
-
     pid = int(process["pid"])
     for sign in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + 15

@@ -44,9 +44,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("prefect")
     process, url = prefect_server.start(home)
     try:
-        with temporary_settings(
-            {PREFECT_API_URL: url, PREFECT_HOME: home, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-        ):
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: home, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             yield url
             _send_logs()
     finally:
@@ -79,3 +77,15 @@ def no_surprises(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("XDG_CACHE_HOME", cache)
         patch.setenv("DO_NOT_TRACK", "1")
         yield
+    _close_clients()
+
+
+def _close_clients() -> None:
+    """Let go of the clients that the product keeps for the life of its process, sockets included."""
+    import gc
+    import sys
+
+    for module, cached in (("compute", "_client"), ("kubernetes", "_cluster"), ("google", "_default_of")):
+        if loaded := sys.modules.get(f"tasks.clients.{module}"):
+            getattr(loaded, cached).cache_clear()
+    gc.collect()
