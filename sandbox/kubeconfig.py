@@ -47,10 +47,8 @@ def _access(config: dict[str, Any], folder: Path) -> Access:
     cluster = _named(config, "clusters", "cluster", context.get("cluster") or "")
     user = _named(config, "users", "user", context.get("user") or "")
     if unknown := user.keys() & {"exec", "auth-provider"}:
-        raise BadKubeconfig(
-            f"the user logs in by {', '.join(sorted(unknown))}, which the sandbox cannot: give a kubeconfig with a client "
-            "certificate or a token"
-        )
+        way = ", ".join(sorted(unknown))
+        raise BadKubeconfig(f"the user logs in by {way}: give a kubeconfig with a client certificate or a token")
     token = user.get("token")
     if not token and user.get("tokenFile"):
         token = (folder / user["tokenFile"]).read_text().strip()

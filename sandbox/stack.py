@@ -18,8 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-import yaml
-
 from sandbox import chart_install, environment
 from sandbox.ca import CertificateAuthority
 from sandbox.compute.server import ComputeApi
@@ -30,13 +28,13 @@ from sandbox.files import lock_of
 from sandbox.gke.controllers import Controllers
 from sandbox.gke.install import install
 from sandbox.kube.server import KubernetesApi
-from sandbox.kube_client import KubeClient
-from sandbox.kube_paths import path_of
+from sandbox.kube_client import KubeClient, key_of
 from sandbox.latency import PROFILES, Latency, ProfileName
 from sandbox.milvus import package
 from sandbox.milvus.configuration import merged
 from sandbox.network import AddressPool
 from sandbox.workload import objects
+from sandbox.workload.container import milvus_container
 from sandbox.workload.runner import Runner
 
 _log = logging.getLogger(__name__)
@@ -158,7 +156,7 @@ class Stack:
         self._write_environment(authority, ports)
         releasing = pool.submit(self._timed, "Helm release", self._install_release) if self._milvus else None
         serving = pool.submit(self._timed, "Envoy", lambda: self._start_dataplane(ports))
-        self._timed("GKE controllers and nodes", lambda: self._start_controllers(addresses))
+        self._timed("GKE controllers and nodes", lambda: self._start_controllers(authority, addresses))
         for part in (serving, releasing, unpacking):
             if part is not None:
                 part.result()
@@ -203,7 +201,7 @@ class Stack:
         )
         self._begin(self.dataplane)
 
-    def _start_controllers(self, addresses: AddressPool) -> None:
+    def _start_controllers(self, authority: CertificateAuthority, addresses: AddressPool) -> None:
         client = KubeClient.from_kubeconfig(self._user("gke-installer"), user_agent="sandbox-installer")
         install(client)
         client.close()
@@ -215,6 +213,7 @@ class Stack:
             faults=self.faults,
             project=PROJECT,
             zone=ZONE,
+            log_authority=None if self.kube else authority,
         )
         self._begin(self.runner)
         token = self.compute.access_token("ingress-controller")
@@ -235,12 +234,9 @@ class Stack:
         self._running.callback(part.stop)
         part.start()
 
-    def _user(self, name: str) -> Json:
+    def _user(self, name: str) -> Json | Path:
         """A kubeconfig for one of the sandbox's own users; with a given cluster all are the given one."""
-        if self.kube is not None:
-            return self.kube.kubeconfig(name)
-        loaded: Json = yaml.safe_load(self.kubeconfig.read_text())
-        return loaded
+        return self.kubeconfig if self.kube is None else self.kube.kubeconfig(name)
 
     def _write_environment(self, authority: CertificateAuthority, ports: dict[int, int]) -> None:
         environment.write_files(
@@ -285,19 +281,28 @@ class Stack:
                     return f"{kind[:-1]} {item['metadata']['name']} is not ready"
                 if objects.condition(item, "Available").get("status", "True") != "True":
                     return f"{kind[:-1]} {item['metadata']['name']} is not available"
-        name = self.release if "milvus" in self.release else f"{self.release}-milvus"
-        service = client.find(path_of("/api/v1/services", self.namespace, name))
-        if service is not None and service["spec"]["type"] == "LoadBalancer":
-            balancer = (service.get("status") or {}).get("loadBalancer") or {}
-            if not balancer.get("ingress"):
-                return f"service {name} has no address"
+        return self._missing_here(client, selector) if self.runner.active else ""
+
+    def _missing_here(self, client: KubeClient, selector: str) -> str:
+        """What this sandbox has not done yet, whatever an earlier one left in a given cluster's statuses."""
+        running = self.runner.kubelet.processes()
+        for pod in client.list(f"/api/v1/namespaces/{self.namespace}/pods", labelSelector=selector)["items"]:
+            process = running.get(key_of(pod))
+            if milvus_container(pod) and (process is None or not process.state.ready):
+                return f"pod {pod['metadata']['name']} is not ready"
+        for service in client.list(f"/api/v1/namespaces/{self.namespace}/services", labelSelector=selector)["items"]:
+            shown = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
+            is_balanced = service["spec"]["type"] == "LoadBalancer"
+            if is_balanced and shown[0].get("ip") != (self.runner.load_balancers.address(key_of(service)) or "none"):
+                return f"service {service['metadata']['name']} has no address"
         return ""
 
-    def _pod_logs(self, namespace: str, pod: str, container: str) -> list[bytes]:
-        return [self.runner.pod_logs(namespace, pod, container).encode()]
+    def _pod_logs(self, namespace: str, pod: str, container: str, previous: bool) -> list[bytes] | None:  # noqa: FBT001
+        text = self.runner.pod_logs(namespace, pod, container, previous=previous)
+        return None if text is None else [text.encode()]
 
     def _pod_output(self) -> str:
-        tails = [f"{key}: {pod.log()[-1500:]}" for key, pod in self.runner.kubelet.processes().items()]
+        tails = [f"{key}: {(pod.log() or '')[-1500:]}" for key, pod in self.runner.kubelet.processes().items()]
         return "\n".join(tails)
 
 

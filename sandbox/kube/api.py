@@ -25,7 +25,8 @@ from sandbox.kube.users import User, Users
 from sandbox.kube.watch import Watch
 
 Object = dict[str, Any]
-PodLogs = Callable[[str, str, str], Iterable[bytes]]
+PodLogs = Callable[[str, str, str, bool], Iterable[bytes] | None]
+"""Log of namespace, pod and container, or of the run before it; None when there is no such run."""
 
 _log = logging.getLogger(__name__)
 
@@ -210,7 +211,12 @@ class Application:
             raise StatusError.bad_request(f"container {container} is not valid for pod {request.name}")
         if self._pod_logs is None:
             raise StatusError.internal(f"no logs are kept of pod {request.name}")
-        lines = b"".join(self._pod_logs(request.namespace, request.name, container or names[0]))
+        container, previous = container or names[0], request.query.get("previous") == "true"
+        chunks = self._pod_logs(request.namespace, request.name, container, previous)
+        if chunks is None:
+            text = f'previous terminated container "{container}" in pod "{request.name}" not found'
+            raise StatusError.bad_request(text)
+        lines = b"".join(chunks)
         if tail := request.query.get("tailLines"):
             kept = lines.splitlines(keepends=True)
             lines = b"".join(kept[len(kept) - int(tail) :]) if int(tail) < len(kept) else lines

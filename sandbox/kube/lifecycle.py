@@ -33,9 +33,11 @@ class Lifecycle:
         deletion: Deletion,
         clock: Callable[[], dt.datetime],
         certificate_authority: str,
+        *,
+        bare: bool = False,
     ) -> None:
         self._store, self._registry, self._writes, self._deletion = store, registry, writes, deletion
-        self._clock, self._authority = clock, certificate_authority
+        self._clock, self._authority, self._bare = clock, certificate_authority, bare
         self._pending: deque[Change] = deque()
         store.listen(self._notice)
 
@@ -47,10 +49,13 @@ class Lifecycle:
         """Do all that is due, and what follows from that."""
         while self._pending:
             change = self._pending.popleft()
+            if change.collection == customresources.CRDS:
+                self._definition(change)
+            if self._bare:
+                self._finish_definition(change.collection)
+                continue
             if change.collection == "namespaces":
                 self._namespace(change)
-            elif change.collection == customresources.CRDS:
-                self._definition(change)
             if change.type == "DELETED":
                 self._collect_dependents(change.object)
                 self._release_owners(change.object)

@@ -39,6 +39,7 @@ class KubernetesApi:
         port: 0 takes a free one.
         clock: the time in creationTimestamp and the like.
         pod_logs: what `kubectl logs` shows of a namespace, pod and container.
+        bare: without the work of a kube-controller-manager, see `bare`.
     """
 
     def __init__(
@@ -50,13 +51,14 @@ class KubernetesApi:
         port: int = 0,
         clock: Clock = _utc_now,
         pod_logs: PodLogs | None = None,
+        bare: bool = False,
     ) -> None:
         self._ca = ca
         self.store, self.registry, self._users = Store(), Registry(), Users(faults)
         deletion = Deletion(self.store, clock)
-        writes = Writes(self.store, deletion, clock)
+        writes = Writes(self.store, deletion, clock, bare_cluster=bare)
         authority = ca.certificate_pem.decode()
-        lifecycle = Lifecycle(self.store, self.registry, writes, deletion, clock, authority)
+        lifecycle = Lifecycle(self.store, self.registry, writes, deletion, clock, authority, bare=bare)
         resources = Resources(self.store, self.registry, writes, deletion)
         self._application = Application(self.store, self.registry, resources, lifecycle, self._users, faults, pod_logs)
         certificate, key = self._certificate(directory)

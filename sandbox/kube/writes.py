@@ -7,7 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.kube import allocation, decoding, defaults, managed_fields, patch, schema, strategy, structural, validation
+from sandbox.kube import (
+    allocation,
+    bare,
+    decoding,
+    defaults,
+    managed_fields,
+    patch,
+    schema,
+    strategy,
+    structural,
+    validation,
+)
 from sandbox.kube.decoding import Decoded, FieldValidation
 from sandbox.kube.deletion import Deletion
 from sandbox.kube.errors import Cause, StatusError
@@ -49,8 +60,11 @@ class Written:
 class Writes:
     """Every change to a stored object goes through here."""
 
-    def __init__(self, store: Store, deletion: Deletion, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self, store: Store, deletion: Deletion, clock: Callable[[], dt.datetime], *, bare_cluster: bool = False
+    ) -> None:
         self._store, self._deletion, self._clock = store, deletion, clock
+        self._bare = bare_cluster
 
     def create(self, kind: Kind, namespace: str, document: Any, options: Options) -> Written:
         """Store a new object.
@@ -225,6 +239,8 @@ class Writes:
         if kind.stored_in == "persistentvolumeclaims" and obj["spec"].get("storageClassName") is None:
             self._choose_storage_class(obj)
         self._name(kind, obj)
+        if self._bare:
+            bare.admit(self._store, kind, obj)
         self._validate(kind, obj, None)
         metadata = obj["metadata"]
         if self._store.get(kind.stored_in, metadata.get("namespace", ""), metadata["name"]):

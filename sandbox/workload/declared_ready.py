@@ -1,4 +1,4 @@
-"""StatefulSets, Jobs and PersistentVolumeClaims: what needs no process here is declared ready, complete or bound.
+"""StatefulSets, DaemonSets and Jobs: what needs no process here is declared ready or complete.
 
 A chart may bring etcd, MinIO or Pulsar; the sandbox's Milvus has all of that inside itself. No pods are made for them.
 """
@@ -56,16 +56,6 @@ def job(item: Json) -> Json:
     }
 
 
-def claim(item: Json) -> Json:
-    """Status of a claim that is bound to a volume of its size."""
-    spec = item["spec"]
-    return {
-        "phase": "Bound",
-        "accessModes": spec.get("accessModes") or ["ReadWriteOnce"],
-        "capacity": (spec.get("resources") or {}).get("requests") or {},
-    }
-
-
 def daemon_set(item: Json) -> Json:
     """Status of a DaemonSet that is on the one node."""
     return {
@@ -83,7 +73,6 @@ STATUS = {
     "/apis/apps/v1/statefulsets": stateful_set,
     "/apis/apps/v1/daemonsets": daemon_set,
     "/apis/batch/v1/jobs": job,
-    "/api/v1/persistentvolumeclaims": claim,
 }
 
 

@@ -35,8 +35,8 @@ class EndpointsController:
             for path in (path_of(SLICES, namespace, slice_name(name)), path_of(ENDPOINTS, namespace, name)):
                 self._delete(path)
             return
-        if not service["spec"].get("selector"):
-            return  # whoever made it writes its endpoints
+        if not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
+            return  # whoever made it writes its endpoints, or it has none
         pods = selected(service, self._pods.items())
         self._write(SLICES, endpoint_slice(service, pods, self._zone), ("endpoints", "ports"))
         self._write(ENDPOINTS, endpoints(service, pods), ("subsets",))

@@ -82,11 +82,11 @@ class Kubelet:
         for backend in self._default_backends.values():
             backend.stop()
 
-    def log(self, namespace: str, pod: str, container: str, *, previous: bool = False) -> str:
-        """What `kubectl logs` shows; empty for a container without a process."""
+    def log(self, namespace: str, pod: str, container: str, *, previous: bool = False) -> str | None:
+        """What `kubectl logs` shows; empty for a container without a process, None without a previous run."""
         running = self._running.get(f"{namespace}/{pod}")
         if running is None or container not in ("", running.container_name):
-            return ""
+            return None if previous else ""
         return running.log(previous=previous)
 
     def processes(self) -> dict[str, MilvusPod]:
@@ -111,7 +111,7 @@ class Kubelet:
         if not _holds(pod.get("status") or {}, status):
             namespace, pod_name = pod["metadata"]["namespace"], pod["metadata"]["name"]
             path = path_of(PODS, namespace, pod_name, "status")
-            self._client.strategic_merge_patch(path, {"status": status})
+            self._client.strategic_merge_patch(path, {"status": _replacing_addresses(status)})
 
     def _start(self, key: str, pod: Json, container: Json, address: str) -> MilvusPod:
         running = MilvusPod(
@@ -167,6 +167,16 @@ class Kubelet:
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
+
+
+def _replacing_addresses(status: Json) -> Json:
+    """A patch in which the pod's addresses take the place of earlier ones.
+
+    Lists of addresses are merged by address otherwise, and an API server refuses two of one family (kubernetes
+    pkg/apis/core/validation, validatePodIPs): a pod that an earlier sandbox left behind would never be ready again.
+    """
+    lists = {field: [{"$patch": "replace"}, *status[field]] for field in ("podIPs", "hostIPs") if field in status}
+    return status | lists
 
 
 def _holds(actual: Any, wanted: Any) -> bool:

@@ -55,6 +55,10 @@ class LoadBalancers:
         if _addresses_of(service) != [address]:
             self._write(service, [{"ip": address}])
 
+    def address(self, key: str) -> str | None:
+        """The address of a Service's balancer, None while it has none."""
+        return self._address.get(key)
+
     def target(self, key: str, port_number: int) -> Address | None:
         """Where the next connection to a Service's port goes; None when no pod is ready."""
         service = self._services.get(key)

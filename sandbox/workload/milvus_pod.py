@@ -81,8 +81,8 @@ class MilvusPod:
     def join(self) -> None:
         self._thread.join(timeout=15)
 
-    def log(self, *, previous: bool = False) -> str:
-        """All output of the present attempt, or of the one before it; empty if there is none."""
+    def log(self, *, previous: bool = False) -> str | None:
+        """All output of the present attempt, or of the one before it; None if there was none before."""
         attempt = self.state.restarts - (1 if previous else 0)
         # While it waits for its next start, the last output is that of the attempt that failed.
         if not previous and not self._log_file(attempt).exists():
@@ -90,7 +90,7 @@ class MilvusPod:
         try:
             return self._log_file(attempt).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
-            return ""
+            return None if previous else ""
 
     def _log_file(self, attempt: int) -> Path:
         return self._directory / "logs" / f"{attempt}.log"

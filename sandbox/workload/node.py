@@ -1,4 +1,7 @@
-"""The sandbox's one node, and the question whether a cluster has somebody else for this work."""
+"""The sandbox's one node, and the question whether a cluster has somebody else for this work.
+
+Sources: kubernetes pkg/kubelet/kubelet_node_status.go, plugin/pkg/admission/nodetaint.
+"""
 
 import datetime as dt
 import logging
@@ -11,6 +14,7 @@ _log = logging.getLogger(__name__)
 Json = dict[str, Any]
 NAME = "gke-sandbox-default-pool-0001"
 _LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
+_NOT_READY = "node.kubernetes.io/not-ready"
 _FRESH = dt.timedelta(seconds=60)
 """A controller manager renews its lease every 2 s and gives up after 15 s; a clock may be wrong."""
 
@@ -24,8 +28,15 @@ def has_controller_manager(client: KubeClient) -> bool:
     return dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(renewed) < _FRESH
 
 
-def register(client: KubeClient, project: str, zone: str) -> None:
-    """Make the node, and say that it is ready."""
+def register(client: KubeClient, project: str, zone: str, log_port: int | None = None) -> None:
+    """Make the node, and say that it is ready.
+
+    Args:
+        client: of a user who may do that.
+        project: of its provider id.
+        zone: of its labels.
+        log_port: where the API server asks for containers' logs; None when it need not ask.
+    """
     path = f"/api/v1/nodes/{NAME}"
     if client.find(path) is None:
         try:
@@ -33,7 +44,12 @@ def register(client: KubeClient, project: str, zone: str) -> None:
         except ApiError as error:
             if error.status != 409:
                 raise
-    client.strategic_merge_patch(f"{path}/status", {"status": status()})
+    client.strategic_merge_patch(f"{path}/status", {"status": status(log_port)})
+    # Admission plugin TaintNodesByCondition has tainted the new node; the node lifecycle controller would lift that.
+    taints = client.get(path)["spec"].get("taints") or []
+    left = [taint for taint in taints if taint["key"] != _NOT_READY]
+    if left != taints:
+        client.merge_patch(path, {"spec": {"taints": left or None}})
 
 
 def node(project: str, zone: str) -> Json:
@@ -55,7 +71,7 @@ def node(project: str, zone: str) -> Json:
     }
 
 
-def status() -> Json:
+def status(log_port: int | None = None) -> Json:
     size = {"cpu": "2", "memory": "8Gi", "pods": "110", "ephemeral-storage": "100Gi"}
     condition = {
         "type": "Ready",
@@ -65,11 +81,13 @@ def status() -> Json:
         "lastHeartbeatTime": objects.now(),
         "lastTransitionTime": objects.now(),
     }
-    return {
+    endpoint = {"daemonEndpoints": {"kubeletEndpoint": {"Port": log_port}}} if log_port else {}
+    return endpoint | {
         "capacity": size,
         "allocatable": size,
         "conditions": [condition],
-        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": NAME}],
+        # An API server calls a node by its host name first (--kubelet-preferred-address-types); no DNS knows NAME.
+        "addresses": [{"type": kind, "address": "127.0.0.1"} for kind in ("InternalIP", "Hostname")],
         "nodeInfo": {
             "kubeletVersion": "v1.33.5-gke.sandbox",
             "kubeProxyVersion": "",

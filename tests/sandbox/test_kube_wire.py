@@ -35,9 +35,12 @@ def faults() -> Faults:
 
 @pytest.fixture
 def api(tmp_path: Path, faults: Faults) -> Iterator[KubernetesApi]:
-    logs = lambda namespace, pod, container: [f"{namespace}/{pod}/{container}\n".encode(), b"second\n"]  # noqa: E731
     with KubernetesApi(tmp_path, CertificateAuthority(), faults, pod_logs=logs) as server:
         yield server
+
+
+def logs(namespace: str, pod: str, container: str, previous: bool) -> list[bytes] | None:
+    return None if previous else [f"{namespace}/{pod}/{container}\n".encode(), b"second\n"]
 
 
 def client_of(api: KubernetesApi, directory: Path, user: str = "admin") -> httpx.Client:
@@ -546,6 +549,11 @@ def test_the_log_of_a_pod_comes_from_the_workload_runner(http: httpx.Client) -> 
     tail = http.get("/api/v1/namespaces/default/pods/p/log", params={"tailLines": "1"})
 
     assert (log.text, tail.text) == ("default/p/c\nsecond\n", "second\n")
+    before = http.get("/api/v1/namespaces/default/pods/p/log", params={"previous": "true"})
+    assert (before.status_code, before.json()["message"]) == (
+        400,
+        'previous terminated container "c" in pod "p" not found',
+    )
 
 
 def test_discovery_comes_in_both_forms(http: httpx.Client) -> None:
