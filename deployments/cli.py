@@ -3,6 +3,7 @@
 Help and wrong input are answered before Prefect is imported, which costs more than all the rest of this module.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -70,7 +71,13 @@ def main() -> None:
     """Entry point of the console script."""
     # A closed terminal would kill us without a word, and Prefect would show the run as Running for ever.
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    app()
+    # Nearly all that is ever allocated here are imported modules, and they stay. To look through them for garbage after
+    # every 700 objects, and once more at the end, took 1.7 s of 10.
+    gc.set_threshold(50_000)
+    try:
+        app()
+    finally:
+        gc.freeze()
 
 
 def _run(config: LoadBalancerConfig, report: Path | None) -> int:

@@ -1,8 +1,7 @@
 """A pymilvus client for a proof: one connection of its own, bounded in time, quiet, and with its call as code.
 
 Read in pymilvus 3.0.2: shared connections are keyed by address and token alone, so one made with another certificate
-would be reused (`dedicated=True` makes none of that); the wait for an index ignores a time-out that is no int and asks
-for a timestamp without any; errors are printed with their traceback.
+would be reused (`dedicated=True` makes none of that); errors are printed with their traceback.
 """
 
 import contextlib
@@ -164,9 +163,15 @@ class Client:
 def _write_and_search(client: Any, collection: str, seconds: int) -> Found:
     rows = [{"id": row, "vector": [float(row == place) for place in range(_DIMENSION)]} for row in range(_DIMENSION)]
     wanted = secrets.randbelow(_DIMENSION)
-    client.create_collection(
-        collection, dimension=_DIMENSION, metric_type="L2", consistency_level="Strong", timeout=seconds
-    )
+    types = load().DataType
+    schema = client.create_schema()
+    schema.add_field("id", types.INT64, is_primary=True)
+    schema.add_field("vector", types.FLOAT_VECTOR, dim=_DIMENSION)
+    index = client.prepare_index_params("vector", index_type="AUTOINDEX", metric_type="L2")
+    client.create_collection(collection, schema=schema, consistency_level="Strong", timeout=seconds)
+    # Not waited for: nothing is there to be indexed yet, and pymilvus would look again after half a second only.
+    client.create_index(collection, index, sync=False, timeout=seconds)
+    client.load_collection(collection, timeout=seconds)
     inserted = client.insert(collection, rows, timeout=seconds)["insert_count"]
     if inserted != len(rows):
         raise WrongAnswer(f"{len(rows)} rows were sent, {inserted} were taken")

@@ -171,10 +171,6 @@ class SmallMilvus(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
         self._enter("CreateIndex", context)
         return common_pb2.Status()
 
-    def AllocTimestamp(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._enter("AllocTimestamp", context)
-        return milvus_pb2.AllocTimestampResponse(status=common_pb2.Status(), timestamp=1)
-
     def DescribeIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._enter("DescribeIndex", context)
         finished = milvus_pb2.IndexDescription(
@@ -593,11 +589,10 @@ def test_a_collection_that_cannot_be_dropped_is_named(milvus: SmallMilvus, targe
     assert f"collection {milvus.created[0]} may be left over" in fault.detail
 
 
-@pytest.mark.parametrize("call", ["CreateCollection", "AllocTimestamp"])
+@pytest.mark.parametrize("call", ["CreateCollection", "LoadCollection"])
 def test_a_call_that_hangs_is_given_up_in_time_and_its_collection_dropped(
     call: str, milvus: SmallMilvus, target: Any
 ) -> None:
-    """AllocTimestamp is one that pymilvus sends without a time-out."""
     milvus.sleeps.add(call)
     with grpc_server(milvus) as port:
         begun = time.monotonic()
