@@ -44,7 +44,7 @@ class Figure:
 def table(figures: Iterable[Figure]) -> Table:
     """All figures for a person."""
     drawn = Table("figure", title="milvus-gke-l7, measured side by side", title_justify="left")
-    for column in ("value", "× import prefect", "goal", "met"):
+    for column in ("value", "x import prefect", "goal", "met"):
         drawn.add_column(column, justify="right", no_wrap=True)
     drawn.add_column("note")
     for figure in figures:
@@ -65,7 +65,7 @@ def _value(figure: Figure) -> str:
 def _goal(figure: Figure) -> str:
     if figure.goal is None:
         return ""
-    return f"≤ {figure.goal:g}" + (" ×" if figure.goal_on_ratio else f" {figure.unit}")
+    return f"≤ {figure.goal:g}" + (" x" if figure.goal_on_ratio else f" {figure.unit}")
 
 
 def _number(value: float | None) -> str:

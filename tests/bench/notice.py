@@ -136,19 +136,26 @@ class _Bench:
 
     def certificate(self) -> _Notice:
         """A new ManagedCertificate stays PROVISIONING until the fault is cleared."""
+        from tasks.ingress import apply_ingress
         from tasks.managed_certificate import apply_managed_certificate, wait_for_certificate
 
         def change() -> float:
             self._stack.faults.clear("certificate-stuck")
             return _moment(lambda: self._certificate_status() == "ACTIVE")
 
-        path = f"{_CERTIFICATES}/my-release-milvus-tls"
         self._stack.faults.arm("certificate-stuck")
-        self._kube.delete(path)
-        _moment(lambda: self._kube.find(path) is None)
+        self._remove_certificate()
         apply_managed_certificate.fn(self._config)
+        apply_ingress.fn(self._config)
         _moment(lambda: self._certificate_status() == "PROVISIONING")
         return self._observe(lambda: wait_for_certificate.fn(self._config, self._reserved), change)
+
+    def _remove_certificate(self) -> None:
+        """After the Ingress: Compute deletes no certificate that a proxy uses."""
+        for path in (f"{_INGRESSES}/my-release-milvus", f"{_CERTIFICATES}/my-release-milvus-tls"):
+            self._kube.delete(path)
+            _moment(lambda: self._kube.find(path) is None)  # noqa: B023  # called before the next turn
+        _moment(lambda: not self._compute.list("global/sslCertificates"))
 
     def _observe(self, wait: Callable[[], object], change: Callable[[], float]) -> _Notice:
         """Run a wait in a thread, make the change at a random time, and see how long after it the wait ends."""
@@ -218,8 +225,16 @@ class _Bench:
 
     def _provision(self) -> str:
         """Build the load balancer by the bodies of the flow's own steps; returns its address."""
-        from tasks import backend_config, dns_record, frontend_config, global_address, ingress, load_balancer
-        from tasks import managed_certificate, milvus_release
+        from tasks import (
+            backend_config,
+            dns_record,
+            frontend_config,
+            global_address,
+            ingress,
+            load_balancer,
+            managed_certificate,
+            milvus_release,
+        )
 
         say("building a load balancer to wait for")
         config = self._config

@@ -19,8 +19,7 @@ _GOAL = 2.5
 _IMPORT_ALL = (
     sys.executable,
     "-c",
-    "import deployments.cli, flows.provision, kubernetes.client, google.cloud.compute_v1, google.oauth2.service_account, "
-    "pymilvus",
+    "import deployments.cli, flows.provision, kubernetes.client, google.cloud.compute_v1, pymilvus",
 )
 _STAGES = (
     ("preflight",),
