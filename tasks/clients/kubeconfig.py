@@ -19,6 +19,7 @@ def load(context: str) -> "Configuration":
     Raises:
         ProvisioningError: there is no kubeconfig, no such context, or it cannot be read.
     """
+    import yaml
     from kubernetes import client, config
 
     configuration = client.Configuration()
@@ -34,7 +35,7 @@ def load(context: str) -> "Configuration":
                 client_configuration=configuration,
                 persist_config=False,
             )
-    except (config.ConfigException, OSError, ValueError, TypeError) as error:
+    except (config.ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError) as error:
         raise ProvisioningError(
             resource=f"kubeconfig context {context}" if context else "kubeconfig",
             observed=str(error)[:300],

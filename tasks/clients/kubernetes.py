@@ -170,11 +170,9 @@ class Cluster:
         """A kubeconfig with our credentials of this moment, for a program that takes nothing else."""
         configuration = self._api.configuration
         header = str((configuration.auth_settings().get("BearerToken") or {}).get("value") or "")
-        user: Object = {"token": header.removeprefix("Bearer ")} if header else {}
+        user = _user(header)
         if configuration.cert_file:
             user |= {"client-certificate": configuration.cert_file, "client-key": configuration.key_file}
-        if configuration.username:
-            user |= {"username": configuration.username, "password": configuration.password}
         server: Object = {"server": configuration.host}
         if not configuration.verify_ssl:
             server["insecure-skip-tls-verify"] = True
@@ -301,6 +299,17 @@ class Watching:
 
 _REFUSED_SECONDS = 30.0
 """Pause after a watch was refused, such as for want of the verb."""
+
+
+def _user(authorization: str) -> Object:
+    """The user of a kubeconfig who would send this Authorization header."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":  # "bearer" inside a Pod, "Bearer" elsewhere
+        return {"token": value}
+    if scheme.lower() == "basic":
+        name, _, password = base64.b64decode(value).decode().partition(":")
+        return {"username": name, "password": password}
+    return {}
 
 
 def _shut_down(response: Any) -> None:

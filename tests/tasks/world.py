@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import httpx
 import yaml
 from kubernetes import client, config
 
 from sandbox import chart_install
 from sandbox.faults import Faults
-from sandbox.stack import Stack
+from sandbox.stack import DNS_ZONE, Stack
 from tasks.clients import kubernetes
 from tasks.clients.kubernetes import Cluster, Kind
 from tasks.core.config import LoadBalancerConfig
@@ -109,6 +110,18 @@ class World:
         assert (program, flag, namespace, verb) == ("kubectl", "-n", self.namespace, "annotate")
         assert all(key.endswith("-") for key in keys)
         self.annotate(_KINDS[kind.capitalize()], {key.removesuffix("-"): None for key in keys}, name=name)
+
+    def record(self, kind: str, value: str, domain: str = "") -> None:
+        """Add a record to the zone as its owner."""
+        api = self.stack.compute
+        record = {"name": f"{domain or self.domain}.", "type": kind, "ttl": 60, "rrdatas": [value]}
+        answer = httpx.post(
+            f"{api.url}/dns/v1/projects/{api.project}/managedZones/{DNS_ZONE}/changes",
+            json={"additions": [record]},
+            headers={"Authorization": f"Bearer {api.access_token('zone-owner')}"},
+            trust_env=False,
+        )
+        assert answer.is_success, answer.text
 
     def writes(self) -> tuple[int, int]:
         """Writing requests so far: ours at the API server (Helm's among them), ours at Compute and Cloud DNS."""
