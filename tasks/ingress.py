@@ -11,6 +11,9 @@ from tasks.core.errors import ResourceFailed
 from tasks.core.progress import Change
 from tasks.polling import Ready
 
+_WATCHED_SECONDS = 1.0
+"""Pause between two looks at an Ingress that is watched: they are for events, and for a watch that broke."""
+
 
 @steps.writing
 def apply_ingress(config: LoadBalancerConfig) -> Change:
@@ -69,6 +72,7 @@ def wait_for_address(config: LoadBalancerConfig, reserved: str) -> str:
             resource=resource,
             timeout_seconds=config.address_timeout_seconds,
             wake=wake,
+            shortest_seconds=_WATCHED_SECONDS,
             tell=waiting,
         )
     waiting.over()

@@ -4,6 +4,7 @@ The chain is walked from the Ingress' own annotations, never from names computed
 URL map, backend service, groups, health.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,11 @@ def wait_for_backends(config: LoadBalancerConfig) -> LoadBalancer:
     resource = f"backends of ingress {namespace}/{name}"
     walked: list[LoadBalancer] = []
 
+    @functools.cache
+    def health_check() -> dict[str, Any]:
+        # Once is enough: it only explains what is seen.
+        return read_health_check(api, walked[0].backend_services)
+
     def look() -> Ready[LoadBalancer] | Finding:
         if not walked:
             live = cluster.read(kubernetes.INGRESS, namespace, name) or {}
@@ -71,7 +77,7 @@ def wait_for_backends(config: LoadBalancerConfig) -> LoadBalancer:
             found = events.worst(cluster, config, (name, names.service(config.release)))
             if found:
                 return found
-        return diagnosis.of_health(health.groups, health.health_check, namespace=namespace, service=name)
+        return diagnosis.of_health(health.groups, health_check(), namespace=namespace, service=name)
 
     waiting = steps.Waiting("backends", resource, config.backends_timeout_seconds)
     found = polling.until(
@@ -115,7 +121,6 @@ class Health:
 
     groups: dict[str, list[str]]
     """Group name (one NEG per zone) to the states of its endpoints; an empty list while Compute knows nothing."""
-    health_check: dict[str, Any]
 
     @property
     def healthy(self) -> int:
@@ -131,7 +136,6 @@ class Health:
 def read_health(api: Compute, backend_services: tuple[str, ...]) -> Health:
     """Ask Compute for the health of every group of these backend services."""
     groups: dict[str, list[str]] = {}
-    health_check: dict[str, Any] = {}
     for name in backend_services:
         service = api.get("backendServices", name) or {}
         for backend in service.get("backends", []):
@@ -140,10 +144,16 @@ def read_health(api: Compute, backend_services: tuple[str, ...]) -> Health:
             groups[f"{zone}/{status.tail(link)}"] = [
                 str(entry.get("healthState", "")) for entry in api.health(name, link)
             ]
-        for link in service.get("healthChecks", [])[:1]:
-            if not health_check and "HEALTHY" not in str(groups):
-                health_check = api.get("healthChecks", status.tail(link)) or {}
-    return Health(groups, health_check)
+    return Health(groups)
+
+
+def read_health_check(api: Compute, backend_services: tuple[str, ...]) -> dict[str, Any]:
+    """Return the first health check of these backend services, empty if they have none yet."""
+    for name in backend_services:
+        service = api.get("backendServices", name) or {}
+        for link in service.get("healthChecks", []):
+            return api.get("healthChecks", status.tail(link)) or {}
+    return {}
 
 
 def _missing(observed: str) -> Finding:

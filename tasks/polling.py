@@ -47,6 +47,7 @@ def until(
     resource: str,
     timeout_seconds: float,
     wake: threading.Event | None = None,
+    shortest_seconds: float | None = None,
     tell: Callable[[str, float], None] = lambda _text, _seconds: None,
 ) -> T:
     """Return the value of the first `Ready` that `observe` gives.
@@ -57,6 +58,8 @@ def until(
         resource: what is waited for, as kubectl writes it.
         timeout_seconds: deadline, counted from now.
         wake: set by a watch when something changed; ends the pause at once.
+        shortest_seconds: pause of the first looks, instead of SHORTEST_SECONDS; longer where the watch sees all that
+            can end the wait well, and looking is only for what it does not see.
         tell: called with each new observation and the seconds waited.
 
     Raises:
@@ -93,7 +96,7 @@ def until(
     retrying = tenacity.Retrying(
         sleep=pause,
         stop=tenacity.stop_after_delay(timeout_seconds),
-        wait=_pace(timeout_seconds),
+        wait=_pace(timeout_seconds, SHORTEST_SECONDS if shortest_seconds is None else shortest_seconds),
         retry=tenacity.retry_if_result(lambda seen: isinstance(seen, Finding)),
     )
     try:
@@ -107,10 +110,10 @@ def until(
     return seen.value
 
 
-def _pace(timeout_seconds: float) -> Callable[[tenacity.RetryCallState], float]:
+def _pace(timeout_seconds: float, shortest_seconds: float) -> Callable[[tenacity.RetryCallState], float]:
     def pace(state: tenacity.RetryCallState) -> float:
         waited = state.seconds_since_start or 0.0
-        pause = min(max(waited * _SHARE, SHORTEST_SECONDS), LONGEST_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311
+        pause = min(max(waited * _SHARE, shortest_seconds), LONGEST_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311
         # The last look happens at the deadline, not up to ten seconds before it.
         return max(0.0, min(pause, timeout_seconds - waited))
 
