@@ -191,7 +191,7 @@ def test_the_kubeconfig_we_hand_on_reaches_the_same_cluster(world: World, tmp_pa
     handed = world.cluster.kubeconfig(world.namespace)
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(handed))
 
-    api = client.CoreV1Api(config.new_client_from_config(str(tmp_path / "kubeconfig")))
+    api: Any = client.CoreV1Api(config.new_client_from_config(str(tmp_path / "kubeconfig")))  # type: ignore[no-untyped-call]
 
     assert api.read_namespace(world.namespace).metadata.name == world.namespace
     assert handed["contexts"][0]["context"]["namespace"] == world.namespace

@@ -40,7 +40,7 @@ def newest(world: World) -> Release:
     return helm_record.decode(records(world)[-1])
 
 
-def a_record(world: World, *, revision: int, status: str, age_seconds: int = 600, **labels: str) -> None:
+def a_record(world: World, *, revision: int, status: str, age_seconds: int = 600, labels: Json | None = None) -> None:
     """A further revision of the release as Helm leaves it when it is killed, with the values of the one before."""
     secret = records(world)[-1]
     record = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(secret["data"]["release"]))))
@@ -48,7 +48,9 @@ def a_record(world: World, *, revision: int, status: str, age_seconds: int = 600
     record["info"] |= {"status": status, "description": "Preparing upgrade"}
     packed = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(record).encode()))).decode()
     made = str(int(time.time()) - age_seconds)
-    marks = secret["metadata"]["labels"] | {"version": str(revision), "status": status, "createdAt": made} | labels
+    marks = (
+        secret["metadata"]["labels"] | {"version": str(revision), "status": status, "createdAt": made} | (labels or {})
+    )
     metadata = {"name": f"sh.helm.release.v1.{world.release}.v{revision}", "labels": marks}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "helm.sh/release.v1"}
     world.write(secret | {"data": {"release": packed}}, manager="helm")
@@ -214,7 +216,7 @@ def test_a_failed_revision_is_upgraded_over_from_the_deployed_values(world: Worl
 
 def test_a_revision_of_ours_that_was_killed_half_way_is_cleared_away(world: World, journal: Journal) -> None:
     world.install()
-    a_record(world, revision=2, status="pending-upgrade", **{"milvus-gke-l7/revision": "2"})
+    a_record(world, revision=2, status="pending-upgrade", labels={"milvus-gke-l7/revision": "2"})
 
     result = apply(world.config())
 
@@ -226,7 +228,7 @@ def test_a_revision_of_ours_that_was_killed_half_way_is_cleared_away(world: Worl
 
 def test_an_upgrade_of_ours_that_lives_keeps_its_record(world: World) -> None:
     world.install()
-    a_record(world, revision=2, status="pending-upgrade", age_seconds=3, **{"milvus-gke-l7/revision": "2"})
+    a_record(world, revision=2, status="pending-upgrade", age_seconds=3, labels={"milvus-gke-l7/revision": "2"})
     before = world.writes()
 
     with pytest.raises(Unreachable, match="another run began revision 2"):
@@ -244,7 +246,7 @@ def test_an_upgrade_of_ours_that_lives_keeps_its_record(world: World) -> None:
 )
 def test_somebody_elses_pending_revision_is_refused_with_the_way_out(world: World, labels: dict[str, str]) -> None:
     world.install()
-    a_record(world, revision=2, status="pending-upgrade", **labels)
+    a_record(world, revision=2, status="pending-upgrade", labels=labels)
     before = world.writes()
 
     with pytest.raises(ResourceFailed) as caught:

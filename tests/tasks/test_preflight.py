@@ -27,7 +27,7 @@ def check(config: LoadBalancerConfig) -> Found:
 
 
 @pytest.fixture
-def refused(world: World) -> Iterator[Callable[..., PreflightFailed]]:
+def refused(world: World) -> Callable[..., PreflightFailed]:
     """Run preflight on a world that is not fit, and see that nothing was written."""
     world.install()
 

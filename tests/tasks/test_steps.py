@@ -14,6 +14,10 @@ from tasks.core.errors import AccessRefused, FieldConflict, NotReadyInTime, Reso
 from tasks.core.progress import Journal
 
 
+def nothing() -> None:
+    """A step's body that does nothing."""
+
+
 @pytest.mark.parametrize(
     ("error", "again"),
     [
@@ -28,11 +32,11 @@ from tasks.core.progress import Journal
 def test_only_a_server_that_did_not_answer_is_tried_again(error: Exception, again: bool) -> None:
     state: State[object] = Failed(data=error)
 
-    assert steps.is_transient(steps.observing(lambda: None), None, state) is again
+    assert steps.is_transient(steps.observing(nothing), None, state) is again
 
 
 def test_a_step_that_succeeded_is_not_tried_again() -> None:
-    assert not steps.is_transient(steps.observing(lambda: None), None, Completed(data=1))
+    assert not steps.is_transient(steps.observing(nothing), None, Completed(data=1))
 
 
 def test_a_step_notes_when_it_ran_and_how_it_ended(journal: Journal) -> None:
@@ -58,7 +62,7 @@ def test_a_step_that_fails_notes_why(journal: Journal) -> None:
 
 
 def test_observing_steps_are_never_kept_and_writing_ones_are() -> None:
-    observing, writing = steps.observing(lambda: 1), steps.writing(lambda: 1)
+    observing, writing = steps.observing(nothing), steps.writing(nothing)
 
     assert (observing.persist_result, writing.persist_result) == (False, True)
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 import yaml
-from kubernetes import client, config
+from kubernetes import config
 
 from sandbox import chart_install
 from sandbox.faults import Faults
@@ -36,9 +36,9 @@ class World:
     number: int = field(default_factory=lambda: next(_numbers))
 
     def __post_init__(self) -> None:
+        self._api: Any = config.new_client_from_config(str(self.stack.kubeconfig))  # type: ignore[no-untyped-call]
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
-        self._core = client.CoreV1Api(self.api)
-        self._core.create_namespace(namespace)
+        self._call("POST", kubernetes.NAMESPACE.path(""), namespace, "kubectl-create")
 
     def __hash__(self) -> int:
         return self.number
@@ -62,11 +62,6 @@ class World:
     @property
     def faults(self) -> Faults:
         return self.stack.faults
-
-    @property
-    def api(self) -> Any:
-        """The official client."""
-        return config.new_client_from_config(str(self.stack.kubeconfig))
 
     def config(self, **changes: Any) -> LoadBalancerConfig:
         """The configuration of this test's release."""
@@ -137,11 +132,11 @@ class World:
     def close(self) -> None:
         """Take everything of this test away: first the Ingress, as whoever wants to leak nothing does."""
         self.faults.clear()
-        self._core.delete_namespace(self.namespace)
-        eventually(lambda: self.namespace not in {item.metadata.name for item in self._core.list_namespace().items})
+        self.cluster.delete(kubernetes.NAMESPACE, "", self.namespace)
+        eventually(lambda: self.cluster.read(kubernetes.NAMESPACE, "", self.namespace) is None)
 
     def _call(self, method: str, path: str, body: Json, manager: str, content_type: str = "application/json") -> Json:
-        api = self._core.api_client
+        api = self._api
         answer = api.call_api(
             *api.param_serialize(
                 method,
