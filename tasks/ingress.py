@@ -2,7 +2,7 @@
 
 import threading
 
-from tasks import applying, events, polling, steps
+from tasks import applying, events, steps, waiting
 from tasks.clients import kubernetes
 from tasks.core import manifests, names, status
 from tasks.core.config import LoadBalancerConfig
@@ -64,18 +64,15 @@ def wait_for_address(config: LoadBalancerConfig, reserved: str) -> str:
         return Finding(Outlook.WAIT, "ingress", "NoAddress", seen, _describe(namespace, name))
 
     wake = threading.Event()
-    waiting = steps.Waiting("address", resource, config.address_timeout_seconds)
     with cluster.wake_on_change(kubernetes.INGRESS, namespace, name, wake):
-        address = polling.until(
+        address = waiting.until(
             look,
             step="wait-for-address",
             resource=resource,
             timeout_seconds=config.address_timeout_seconds,
             wake=wake,
             shortest_seconds=_WATCHED_SECONDS,
-            tell=waiting,
         )
-    waiting.over()
     steps.logger().info("%s has address %s", resource, address)
     return address
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import events, polling, steps
+from tasks import events, steps, waiting
 from tasks.clients import compute, kubernetes
 from tasks.clients.compute import Compute
 from tasks.core import annotations, diagnosis, names, status
@@ -79,15 +79,12 @@ def wait_for_backends(config: LoadBalancerConfig) -> LoadBalancer:
                 return found
         return diagnosis.of_health(health.groups, health_check(), namespace=namespace, service=name)
 
-    waiting = steps.Waiting("backends", resource, config.backends_timeout_seconds)
-    found = polling.until(
+    found = waiting.until(
         look,
         step="wait-for-backends",
         resource=resource,
         timeout_seconds=config.backends_timeout_seconds,
-        tell=waiting,
     )
-    waiting.over()
     steps.logger().info("%s: %d endpoints are healthy", resource, found.healthy_endpoints)
     return found
 

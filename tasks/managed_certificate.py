@@ -4,7 +4,7 @@ import threading
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import applying, dns_record, events, polling, steps
+from tasks import applying, dns_record, events, steps, waiting
 from tasks.clients import compute, kubernetes
 from tasks.core import diagnosis, manifests, names, status
 from tasks.core.config import LoadBalancerConfig
@@ -85,17 +85,14 @@ def wait_for_certificate(config: LoadBalancerConfig, address: str) -> ManagedCer
         )
 
     wake = threading.Event()
-    waiting = steps.Waiting("certificate", resource, config.certificate_timeout_seconds)
     with cluster.wake_on_change(kubernetes.MANAGED_CERTIFICATE, namespace, name, wake):
-        found = polling.until(
+        found = waiting.until(
             look,
             step="wait-for-certificate",
             resource=resource,
             timeout_seconds=config.certificate_timeout_seconds,
             wake=wake,
-            tell=waiting,
         )
-    waiting.over()
     steps.logger().info("%s is ACTIVE as sslCertificates/%s", resource, found.compute_name)
     return found
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import polling, proof, steps, tls_secret
+from tasks import polling, proof, steps, tls_secret, waiting
 from tasks.clients import kubernetes, milvus, settings
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding
@@ -60,14 +60,12 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str) -> Proof:
         assert fault is not None
         return Finding(fault.outlook, fault.owner, "RungBroken", f"rung {broken.name}: {fault.detail}", fault.mend)
 
-    waiting = steps.Waiting("proof", resource, config.proof_timeout_seconds)
     try:
-        found = polling.until(
+        found = waiting.until(
             look,
             step="prove",
             resource=resource,
             timeout_seconds=config.proof_timeout_seconds,
-            tell=waiting,
         )
     except polling.Stopped:
         raise
@@ -75,7 +73,6 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str) -> Proof:
         failure = ProofFailed(error.resource, error.observed, error.mend, error.layer)
         failure.last_climb = climbs[-1] if climbs else None
         raise failure from error
-    waiting.over()
     return found
 
 

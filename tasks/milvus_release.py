@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import helm, polling, steps
+from tasks import helm, steps, waiting
 from tasks.clients import kubernetes, settings
 from tasks.clients.kubernetes import Cluster
 from tasks.core import annotations, diagnosis, helm_record, names, progress, release_values, status
@@ -336,16 +336,12 @@ def wait_for_rollout(config: LoadBalancerConfig) -> int:
         judged = _judge_pods(cluster, config, unready[0])
         return judged or diagnosis.of_deployment(unready[0])
 
-    waiting = steps.Waiting("rollout", resource, config.rollout_timeout_seconds)
-    found = polling.until(
+    return waiting.until(
         look,
         step="wait-for-rollout",
         resource=resource,
         timeout_seconds=config.rollout_timeout_seconds,
-        tell=waiting,
     )
-    waiting.over()
-    return found
 
 
 def _rolled_out(deployment: dict[str, Any]) -> bool:

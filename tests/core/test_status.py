@@ -1,5 +1,7 @@
 """Facts read out of live objects."""
 
+from typing import Any
+
 import pytest
 
 from tasks.core import annotations, status
@@ -60,8 +62,14 @@ def test_routed_services_leave_out_the_default_backend() -> None:
 
 
 def test_events_come_newest_first_whatever_field_holds_the_time() -> None:
-    old = {"metadata": {"creationTimestamp": "2026-11-22T10:00:00Z"}, "lastTimestamp": "2026-11-22T10:00:01Z"}
-    new = {"metadata": {"creationTimestamp": "2026-11-22T09:00:00Z"}, "lastTimestamp": "2026-11-22T10:05:00Z"}
-    modern = {"metadata": {}, "eventTime": "2026-11-22T10:03:00.123456Z", "lastTimestamp": None}
+    old: dict[str, Any] = {
+        "metadata": {"creationTimestamp": "2026-11-22T10:00:00Z"},
+        "lastTimestamp": "2026-11-22T10:00:01Z",
+    }
+    new: dict[str, Any] = {
+        "metadata": {"creationTimestamp": "2026-11-22T09:00:00Z"},
+        "lastTimestamp": "2026-11-22T10:05:00Z",
+    }
+    modern: dict[str, Any] = {"metadata": {}, "eventTime": "2026-11-22T10:03:00.123456Z", "lastTimestamp": None}
 
     assert status.newest_first([old, new, modern]) == [new, modern, old]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prefect import Flow
 from prefect.flows import load_flow_from_entrypoint
 
 from tasks.core.config import LoadBalancerConfig
@@ -25,7 +26,7 @@ def test_every_deployment_loads_and_knows_its_parameters(
 ) -> None:
     monkeypatch.chdir(ROOT)
 
-    flow = load_flow_from_entrypoint(deployment["entrypoint"])
+    flow: Flow[..., Any] = load_flow_from_entrypoint(deployment["entrypoint"])
 
     assert set(deployment) <= KNOWN_KEYS
     assert set(deployment.get("parameters", {})) <= set(flow.parameters.properties)

@@ -131,7 +131,7 @@ def test_a_retry_of_the_run_repeats_only_what_failed(stack: Stack) -> None:
     progress.use(Journal())
     retried = provision.with_options(retries=1, retry_delay_seconds=0)
 
-    report = retried(domain=DOMAIN, address_name="second-address", backend_timeout_seconds=1234)
+    report: Any = retried(domain=DOMAIN, address_name="second-address", backend_timeout_seconds=1234)
 
     steps = [step.name for step in report.steps]
     assert report.verdict == "verified"

@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from tasks import steps
+from tasks import steps, waiting
 from tasks.core import progress
 from tasks.core.errors import AccessRefused, FieldConflict, NotReadyInTime, ResourceFailed, Unreachable
 from tasks.core.progress import Journal
@@ -68,11 +68,11 @@ def test_observing_steps_are_never_kept_and_writing_ones_are() -> None:
 
 
 def test_a_wait_outside_of_a_run_is_seen_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    waiting = steps.Waiting("address", "ingress a/b", 60)
+    shown = waiting.Waiting("wait-for-address", "ingress a/b", 60)
 
     with caplog.at_level(logging.INFO, "milvus_l7"):
-        waiting("has no address yet", 3.2)
-        waiting.over()
+        shown("has no address yet", 3.2)
+        shown.over()
 
     assert "ingress a/b: has no address yet (3 s)" in caplog.text
 
