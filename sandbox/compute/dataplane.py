@@ -23,7 +23,13 @@ class DataPlaneFeed:
     def __init__(self, store: Store, health: Health) -> None:
         self._store, self._health = store, health
         self._changed = asyncio.Event()
+        self._closing = False
         store.on_change.append(self._wake)
+
+    def close(self) -> None:
+        """Answer everybody who waits for a change, and let nobody wait any more; to be called in the server's loop."""
+        self._closing = True
+        self._wake()
 
     async def answer(self, request: Request, segments: list[str]) -> Reply:
         match [request.method, *segments]:
@@ -47,7 +53,7 @@ class DataPlaneFeed:
         deadline = asyncio.get_running_loop().time() + min(wait_seconds, _LONGEST_WAIT_SECONDS)
         with contextlib.suppress(TimeoutError):  # nothing happened; the caller asks again
             async with asyncio.timeout_at(deadline):
-                while self._store.generation <= after:
+                while self._store.generation <= after and not self._closing:
                     await self._changed.wait()
         return Reply({"generation": self._store.generation})
 

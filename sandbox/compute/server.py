@@ -75,6 +75,7 @@ class ComputeApi:
         self._dns = CloudDns(dns, project)
         self._issuance = Issuance(store, dns, ca, faults, latency)
         self._background: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._credentials = Credentials(project)
         self._counts = Counts()
         self._server = Server(Starlette(routes=self._routes()), name="compute-api", port=port)
@@ -84,6 +85,9 @@ class ComputeApi:
         self._server.start()
 
     def stop(self) -> None:
+        """Stop serving; whoever waits for a change is answered at once."""
+        if self._loop is not None and self._loop.is_running():
+            self._loop.call_soon_threadsafe(self._feed.close)
         self._server.stop()
 
     def credentials(self) -> dict[str, str]:
@@ -176,7 +180,8 @@ class ComputeApi:
     def _start_background(self) -> None:
         """Start issuing certificates, in the server's own loop, which exists only once a request comes."""
         if self._background is None:
-            self._background = asyncio.get_running_loop().create_task(self._issuance.run())
+            self._loop = asyncio.get_running_loop()
+            self._background = self._loop.create_task(self._issuance.run())
 
 
 def _dns_permission(method: str, segments: list[str]) -> str:

@@ -48,16 +48,6 @@ def port_number(container: Json, port: int | str) -> int | None:
     return int(port) if port.isdigit() else None
 
 
-def user_yaml_source(pod: Json, container: Json) -> tuple[str, str] | None:
-    """ConfigMap and key that are mounted as user.yaml; None when nothing is."""
-    volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes") or []}
-    for mount in container.get("volumeMounts") or []:
-        source = volumes.get(mount["name"], {}).get("configMap")
-        if mount["mountPath"] == USER_YAML and source:
-            return source["name"], mount.get("subPath") or "user.yaml"
-    return None
-
-
 def data_claim(pod: Json, container: Json) -> str | None:
     """The PersistentVolumeClaim with Milvus' data; None when they live and die with the pod."""
     volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes") or []}
@@ -70,13 +60,17 @@ def data_claim(pod: Json, container: Json) -> str | None:
 
 @dataclass(frozen=True)
 class FileMount:
-    """Files of one ConfigMap or Secret in a container: `key` None means all of them, below `path`."""
+    """Files of one ConfigMap or Secret in a container: `sub_path` None means all of them, below `path`.
+
+    `items` says which key becomes which file; empty: each key is a file of its name.
+    """
 
     kind: str
     name: str
     path: str
-    key: str | None
+    sub_path: str | None
     optional: bool
+    items: tuple[tuple[str, str], ...] = ()
 
 
 def file_mounts(pod: Json, container: Json) -> list[FileMount]:
@@ -88,7 +82,9 @@ def file_mounts(pod: Json, container: Json) -> list[FileMount]:
         for kind, field in (("configMap", "name"), ("secret", "secretName")):
             if source := volume.get(kind):
                 optional = bool(source.get("optional"))
-                result.append(FileMount(kind, source[field], mount["mountPath"], mount.get("subPath"), optional))
+                items = tuple((item["key"], item["path"]) for item in source.get("items") or [])
+                mounted = mount["mountPath"], mount.get("subPath") or None
+                result.append(FileMount(kind, source[field], *mounted, optional, items))
     return result
 
 

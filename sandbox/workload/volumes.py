@@ -34,11 +34,11 @@ class Volumes:
         for mount in mounts:
             files = self._files(namespace, mount)
             target = root / mount.path.lstrip("/")
-            if mount.key is None:
+            if mount.sub_path is None:
                 for name, content in files.items():
                     _write(target / name, content)
-            elif mount.key in files:
-                _write(target, files[mount.key])
+            elif mount.sub_path in files:
+                _write(target, files[mount.sub_path])
 
     def claim(self, namespace: str, name: str) -> Path:
         return self._directory / "claims" / namespace / name
@@ -57,9 +57,20 @@ class Volumes:
             if mount.optional:
                 return {}
             raise MissingSource(f'{mount.kind.lower()} "{mount.name}" not found')
-        if mount.kind == "secret":
-            return {key: base64.b64decode(value) for key, value in (item.get("data") or {}).items()}
-        return {key: value.encode() for key, value in (item.get("data") or {}).items()}
+        data = {key: base64.b64decode(value) for key, value in (item.get("binaryData") or {}).items()}
+        for key, value in (item.get("data") or {}).items():
+            data[key] = base64.b64decode(value) if mount.kind == "secret" else value.encode()
+        return _chosen(mount, data)
+
+
+def _chosen(mount: FileMount, data: dict[str, bytes]) -> dict[str, bytes]:
+    """The files that a volume's `items` make of the keys."""
+    if not mount.items:
+        return data
+    missing = [key for key, _ in mount.items if key not in data]
+    if missing and not mount.optional:
+        raise MissingSource(f'{mount.kind.lower()} "{mount.name}" has no key {missing[0]}')
+    return {path: data[key] for key, path in mount.items if key in data}
 
 
 def _write(path: Path, content: bytes) -> None:

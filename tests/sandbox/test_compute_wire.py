@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
 import httpx
@@ -386,6 +387,19 @@ def test_the_change_feed_answers_as_soon_as_something_changes(rest: httpx.Client
 
         assert change.result().json()["generation"] > now
         assert change.result().elapsed.total_seconds() < 10
+
+
+def test_stopping_answers_whoever_waits_for_a_change(rest: httpx.Client, compute: ComputeApi) -> None:
+    feed = f"{compute.url}/sandbox/v1/generation"
+    now = rest.get(feed).json()["generation"]
+
+    with ThreadPoolExecutor(1) as other:
+        waiting = other.submit(rest.get, feed, params={"after": now, "wait_seconds": 50})
+        with pytest.raises(FutureTimeout):
+            waiting.result(timeout=0.3)
+        compute.stop()
+
+        assert waiting.result(timeout=5).json() == {"generation": now}
 
 
 def test_what_a_page_token_holds_is_nobodys_business_but_rubbish_is_refused(rest: httpx.Client) -> None:

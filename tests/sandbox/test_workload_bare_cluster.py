@@ -1,5 +1,6 @@
 """The workload runner where there is nothing but an API server: no controller manager cleans up behind anybody."""
 
+import base64
 import ssl
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from sandbox.kube_client import KubeClient
 from sandbox.latency import PROFILES
 from sandbox.network import AddressPool
 from sandbox.workload import node
+from sandbox.workload.container import file_mounts
 from sandbox.workload.runner import Runner
+from sandbox.workload.volumes import Volumes
 from tests.sandbox.test_workload_runner import a_deployment, a_milvus, eventually
 
 Json = dict[str, Any]
@@ -177,3 +180,20 @@ def node_log(cluster: BareCluster, pod: str, rest: str) -> str:
     url = f"https://{host}:{port}/containerLogs/default/{pod}/{rest}"
     with urllib.request.urlopen(url, context=context, timeout=5) as response:
         return str(response.read().decode())
+
+
+def test_items_of_a_volume_choose_the_files_that_a_container_sees(cluster: BareCluster, tmp_path: Path) -> None:
+    """A certificate from a Secret under Milvus' own file names."""
+    data = {"tls.crt": base64.b64encode(b"C").decode(), "tls.key": base64.b64encode(b"K").decode()}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls"}, "data": data}
+    cluster.client.create(f"{CORE}/secrets", secret)
+    items = [{"key": "tls.crt", "path": "server.pem"}]
+    volumes = [{"name": "certs", "secret": {"secretName": "tls", "items": items}}]
+    mounts = [{"name": "certs", "mountPath": "/milvus/certs"}]
+    pod: Json = {"spec": {"volumes": volumes, "containers": [{"name": "c", "volumeMounts": mounts}]}}
+
+    found = file_mounts(pod, pod["spec"]["containers"][0])
+    Volumes(tmp_path / "volumes", cluster.client).mount("default", tmp_path / "root", found)
+
+    assert [file.name for file in (tmp_path / "root/milvus/certs").iterdir()] == ["server.pem"]
+    assert (tmp_path / "root/milvus/certs/server.pem").read_bytes() == b"C"
