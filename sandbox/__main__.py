@@ -164,6 +164,16 @@ def _detach(directory: Path) -> int:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    try:
+        return _follow(child, log)
+    except BaseException:  # interrupted: what nobody waits for must not stay
+        child.terminate()
+        raise
+
+
+def _follow(child: subprocess.Popen[bytes], log: Path) -> int:
+    """Show what a starting sandbox says until it is ready; returns the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     shown, deadline = 0, time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         ended = child.poll()

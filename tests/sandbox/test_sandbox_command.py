@@ -168,3 +168,14 @@ def test_every_command_explains_itself(command: list[str]) -> None:
 
     assert shown.returncode == 0
     assert "Usage: python -m sandbox" in shown.stdout
+
+
+def test_a_detached_start_that_is_interrupted_leaves_nothing(directory: Path) -> None:
+    command = [sys.executable, "-m", "sandbox", "up", "--dir", str(directory), "--detach"]
+    with subprocess.Popen([*command, "--no-milvus-release"], stdout=subprocess.PIPE, text=True) as starting:
+        eventually(lambda: len(processes_of(directory)) > 1)
+        starting.send_signal(signal.SIGTERM)
+
+        assert starting.wait(timeout=10) == 1
+
+    eventually(lambda: not processes_of(directory))
