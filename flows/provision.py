@@ -19,7 +19,11 @@ from tasks.frontend_config import apply_frontend_config
 from tasks.global_address import reserve_address
 from tasks.ingress import apply_ingress, wait_for_address
 from tasks.load_balancer import wait_for_backends
-from tasks.managed_certificate import apply_managed_certificate, wait_for_certificate
+from tasks.managed_certificate import (
+    apply_managed_certificate,
+    delete_unused_managed_certificate,
+    wait_for_certificate,
+)
 from tasks.milvus_connection import prove, warm_up
 from tasks.milvus_release import apply_milvus_release, wait_for_rollout
 from tasks.preflight import preflight
@@ -111,10 +115,13 @@ def _record(config: LoadBalancerConfig, address: str, reserved: Future) -> Futur
 
 
 def _issued(config: LoadBalancerConfig, address: str, ingress: Future) -> Future:
-    """Only Google's certificate is waited for, and only behind the Ingress: before it, it could never be issued."""
+    """Behind the Ingress, Google's certificate is waited for, or cleared away when another one takes its place.
+
+    Before the Ingress it could never be issued.
+    """
     if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
         return begin(wait_for_certificate, config, address, after=[ingress])
-    return begin(skipped, wait_for_certificate.name, _why(config), after=[ingress])
+    return begin(delete_unused_managed_certificate, config, after=[ingress])
 
 
 def _why(config: LoadBalancerConfig) -> str:

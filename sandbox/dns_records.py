@@ -17,6 +17,10 @@ class DnsRecords:
         url = f"{base_url}/dns/v1/projects/{project}"
         self._http = httpx.Client(base_url=url, headers=headers, timeout=10, trust_env=False)
 
+    def close(self) -> None:
+        """End the connection."""
+        self._http.close()
+
     def all(self) -> Iterator[tuple[str, Json]]:
         """Every record set, with the name of its zone."""
         for zone in self._get("/managedZones").get("managedZones") or []:

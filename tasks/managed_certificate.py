@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks import applying, dns_record, events, steps, waiting
 from tasks.clients import compute, kubernetes
-from tasks.core import diagnosis, manifests, names, status
+from tasks.core import diagnosis, manifests, names, progress, status
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
 from tasks.core.progress import Change
@@ -31,6 +31,25 @@ def apply_managed_certificate(config: LoadBalancerConfig) -> Change:
     """Bring the ManagedCertificate to the configured domains; a second run changes nothing."""
     manifest = manifests.managed_certificate(config)
     return applying.apply(kubernetes.cluster(config), kubernetes.MANAGED_CERTIFICATE, manifest)
+
+
+@steps.writing
+def delete_unused_managed_certificate(config: LoadBalancerConfig) -> Change:
+    """Delete a ManagedCertificate of ours that the Ingress no longer names, after a change of certificate mode.
+
+    Without that the load balancer goes on serving it: taking the annotation away detaches nothing, and Google's
+    certificates stand before those of Secrets (gke-managed-certs pkg/controller/sync; ingress-gce
+    pkg/translator/translator.go). One that somebody else made stays.
+    """
+    cluster, name = kubernetes.cluster(config), names.certificate(config.release)
+    resource = f"managedcertificate {config.namespace}/{name}"
+    live = cluster.read(kubernetes.MANAGED_CERTIFICATE, config.namespace, name)
+    if live is None or not status.ours(live):
+        return Change(resource=resource, action="unchanged", detail="there is none of ours")
+    cluster.delete(kubernetes.MANAGED_CERTIFICATE, config.namespace, name)
+    change = Change(resource=resource, action="deleted", detail=f"certificate_mode is {config.certificate_mode.value}")
+    progress.current().record(change)
+    return change
 
 
 @steps.observing

@@ -1,5 +1,6 @@
 """The whole flow against the sandbox: real Milvus, real Envoy, real Prefect server, official clients."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ GOOGLE_MANAGED = {"certificate_mode": "google-managed", "dns_managed_zone": "san
 def run(**changes: Any) -> Report:
     """Run the flow; on failure the report is the one that was published."""
     progress.use(Journal())
-    finished = provision(domain=DOMAIN, **changes)
+    finished = provision(domain=DOMAIN, **({"proof_timeout_seconds": 60} | changes))
     assert isinstance(finished, Report)
     return finished
 
@@ -79,6 +80,18 @@ def test_google_managed_certificate_is_waited_for_behind_the_ingress_and_proved(
     assert "server_pem_path" not in report.verification.call
 
 
+def test_going_back_to_a_self_managed_certificate_serves_that_one(stack: Stack) -> None:
+    """Taking the annotation away detaches nothing, and Google's certificate would go on being the first."""
+    run(**GOOGLE_MANAGED)
+
+    report = run()
+
+    assert report.certificate.status == "served"
+    assert ("managedcertificate default/my-release-milvus-tls", "deleted") in {
+        (change.resource, change.action) for change in report.writes
+    }
+
+
 def test_a_missing_service_is_refused_before_the_first_write(stack: Stack) -> None:
     before = writes(stack)
 
@@ -114,8 +127,9 @@ def test_backends_that_never_become_healthy_are_told_with_their_health_check(sta
 
 def test_dns_that_points_elsewhere_ends_the_wait_for_the_certificate(stack: Stack) -> None:
     """No zone is named, so the record is somebody else's to mend, and only they know when."""
-    records = DnsRecords(stack.compute.url, stack.compute.access_token("somebody"), "sandbox-project")
-    records.set("milvus.example", "A", ["192.0.2.1"])
+    token = stack.compute.access_token("somebody")
+    with contextlib.closing(DnsRecords(stack.compute.url, token, "sandbox-project")) as records:
+        records.set("milvus.example", "A", ["192.0.2.1"])
 
     error, report = fail(certificate_mode="google-managed", release="my-release", certificate_timeout_seconds=120)
 
