@@ -18,6 +18,14 @@ from tasks.core.progress import Journal, Step
 _SIGNS = {"done": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("-", "dim")}
 
 
+_STEP_WIDTH = 2 + len("delete-unused-managed-certificate")
+
+
+def _news(step: Step) -> str:
+    """What a person wants to read beside a step; what was last seen before it was done is none of it."""
+    return "" if step.state == "done" else step.observed
+
+
 class View:
     """Listens to a journal; a context manager, since a live display must be taken down."""
 
@@ -42,14 +50,14 @@ class View:
     def _told(self, _journal: Journal, step: Step) -> None:
         if not self._terminal:
             seconds = step.seconds or time.monotonic() - step.started
-            said = f": {step.observed}" if step.observed else ""
+            said = f": {_news(step)}" if _news(step) else ""
             sys.stderr.write(f"{step.name} {step.state} ({seconds:.1f} s){said}\n")
             sys.stderr.flush()
 
     def _table(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, justify="right")
+        table = Table.grid(padding=(0, 2), expand=True)
+        table.add_column(no_wrap=True, min_width=_STEP_WIDTH)
+        table.add_column(no_wrap=True, min_width=8, justify="right")
         table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
         for step in list(self._journal.steps.values()):
             sign, colour = _SIGNS.get(step.state, ("…", "yellow"))
@@ -58,6 +66,6 @@ class View:
             table.add_row(
                 Text(f"{sign} {step.name}", style=colour),
                 Text("" if step.state == "skipped" else f"{seconds:.1f} s", style="dim"),
-                Text(step.observed, style="dim"),
+                Text(_news(step), style="dim"),
             )
         return table

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +23,7 @@ from deployments import prefect_server
 POOL = "milvus-l7"
 DOMAIN = "milvus.example"
 _RUN_SECONDS = 600.0
+Process = subprocess.Popen[bytes]
 _FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -40,11 +41,15 @@ def _orderly() -> None:
 def demo(directory: Folder = Path(".run/demo"), latency: Latency = "fast") -> None:
     """Provision a self-managed and a Google-managed load balancer end to end; exit 0 only if both were proved."""
     directory = directory.resolve()
-    with sandbox(directory, latency) as cloud, server(directory) as url:
+    with contextlib.ExitStack() as undo:
+        undo.callback(_sandbox, directory, "down")
+        cloud = start_sandbox(directory, latency)
+        server, url = start_server(directory)
+        undo.callback(prefect_server.stop, server)
         variables = {**cloud, **prefect_server.environment(directory / "prefect", url)}
         prepare(variables)
-        with worker(directory, variables):
-            verdicts = [_provision_and_show(variables, mode) for mode in ("self-managed", "google-managed")]
+        undo.callback(prefect_server.stop, start_worker(directory, variables))
+        verdicts = [_provision_and_show(variables, mode) for mode in ("self-managed", "google-managed")]
     if not all(verdicts):
         raise typer.Exit(1)
     _say("Both modes are verified; everything is stopped.")
@@ -55,11 +60,12 @@ def up(directory: Folder = Path(".run/local"), latency: Latency = "fast") -> Non
     """Start everything and leave it running; ends what it started when it cannot start all."""
     directory = directory.resolve()
     with contextlib.ExitStack() as undo:
-        cloud = undo.enter_context(sandbox(directory, latency))
-        url = undo.enter_context(server(directory, port=4200 if _free(4200) else 0))
+        undo.callback(stop_all, directory)
+        cloud = start_sandbox(directory, latency)
+        _, url = start_server(directory, port=4200 if _free(4200) else 0, outlive=True)
         variables = {**cloud, **prefect_server.environment(directory / "prefect", url)}
         prepare(variables)
-        undo.enter_context(worker(directory, variables))
+        start_worker(directory, variables, outlive=True)
         _write_exports(directory / "env.sh", variables)
         undo.pop_all()
     here = _shown(directory)
@@ -77,7 +83,11 @@ def up(directory: Folder = Path(".run/local"), latency: Latency = "fast") -> Non
 @app.command()
 def down(directory: Folder = Path(".run/local")) -> None:
     """Stop what `up` started; nothing happens when nothing runs."""
-    directory = directory.resolve()
+    stop_all(directory.resolve())
+
+
+def stop_all(directory: Path) -> None:
+    """Stop worker, server and sandbox, as far as they run."""
     for name in ("worker", "server"):
         file = directory / f"{name}.json"
         if file.exists():
@@ -85,52 +95,37 @@ def down(directory: Folder = Path(".run/local")) -> None:
             file.unlink()
             _say(f"{name} stopped")
     _sandbox(directory, "down")
-    _say("sandbox stopped")
 
 
-@contextlib.contextmanager
-def sandbox(directory: Path, latency: str) -> Iterator[dict[str, str]]:
-    """A running sandbox, as the variables that point programs at it."""
+def start_sandbox(directory: Path, latency: str) -> dict[str, str]:
+    """Start a sandbox and return the variables that point programs at it."""
     begun = time.monotonic()
     _sandbox(directory, "up", "--detach", "--latency", latency)
-    try:
-        _say(f"sandbox: ready after {time.monotonic() - begun:.1f} s")
-        answer = _sandbox(directory, "env", "--format", "json", capture=True)
-        yield dict(json.loads(answer))
-    except BaseException:
-        _sandbox(directory, "down")
-        raise
-    _sandbox(directory, "down")
+    _say(f"sandbox: ready after {time.monotonic() - begun:.1f} s")
+    return dict(json.loads(_sandbox(directory, "env", "--format", "json", capture=True)))
 
 
-@contextlib.contextmanager
-def server(directory: Path, port: int = 0) -> Iterator[str]:
-    """A Prefect server with its UI, as its API URL."""
+def start_server(directory: Path, port: int = 0, *, outlive: bool = False) -> tuple[Process, str]:
+    """Start a Prefect server with its UI and return its process and API URL."""
     begun = time.monotonic()
-    process, url = prefect_server.start(directory / "prefect", port)
+    process, url = prefect_server.start(directory / "prefect", port, outlive=outlive)
     _remember(directory / "server.json", process.pid)
     _say(f"prefect server: {url} after {time.monotonic() - begun:.1f} s")
-    try:
-        yield url
-    finally:
-        prefect_server.stop(process)
-        (directory / "server.json").unlink(missing_ok=True)
+    return process, url
 
 
-@contextlib.contextmanager
-def worker(directory: Path, variables: Mapping[str, str]) -> Iterator[None]:
-    """A worker of the local pool; its flow runs see the sandbox, since they inherit its environment."""
+def start_worker(directory: Path, variables: Mapping[str, str], *, outlive: bool = False) -> Process:
+    """Start a worker of the local pool; its flow runs see the sandbox, since they inherit its environment."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--install-policy", "never"]
     with (directory / "worker.log").open("ab") as output:
         process = prefect_server.detached(
-            command, environment={**variables, "PREFECT_WORKER_QUERY_SECONDS": "2"}, output=output
+            command,
+            environment={**variables, "PREFECT_WORKER_QUERY_SECONDS": "2"},
+            output=output,
+            outlive=outlive,
         )
     _remember(directory / "worker.json", process.pid)
-    try:
-        yield
-    finally:
-        prefect_server.stop(process)
-        (directory / "worker.json").unlink(missing_ok=True)
+    return process
 
 
 def prepare(variables: Mapping[str, str]) -> None:

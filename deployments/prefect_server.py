@@ -30,9 +30,23 @@ SETTINGS: Mapping[str, str] = {
 
 _START_SECONDS = 120.0
 
+# Runs in the child before the program proper, since a preexec_fn may deadlock in a process with threads. SIGTERM when
+# the parent dies, also of SIGKILL; the parent is looked at once more, because it may have died before.
+_MORTAL = """
+import os, sys
+try:
+    import ctypes
+    ctypes.CDLL(None).prctl(1, 15)
+except (OSError, AttributeError):
+    pass
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(1)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
 
 class ServerDidNotStart(Exception):
-    """The Prefect server ended or did not answer in time; the message has the end of its log."""
+    """A Prefect server ended or does not answer; the message says which, and has the end of the log of our own."""
 
 
 def environment(home: Path, url: str) -> dict[str, str]:
@@ -40,12 +54,13 @@ def environment(home: Path, url: str) -> dict[str, str]:
     return {**SETTINGS, "PREFECT_HOME": str(home), "PREFECT_API_URL": url}
 
 
-def start(home: Path, port: int = 0) -> tuple[subprocess.Popen[bytes], str]:
+def start(home: Path, port: int = 0, *, outlive: bool = False) -> tuple[subprocess.Popen[bytes], str]:
     """Start a server and return its process and API URL once it answers.
 
     Args:
         home: PREFECT_HOME of the server; made, for its owner only.
         port: 0 picks a free one.
+        outlive: whether it goes on when we end; otherwise it ends with us, however we end (on Linux).
 
     Raises:
         ServerDidNotStart: within two minutes; a first start migrates the database and takes 10 s on an idle machine.
@@ -59,6 +74,7 @@ def start(home: Path, port: int = 0) -> tuple[subprocess.Popen[bytes], str]:
             [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
             environment=environment(home, url),
             output=output,
+            outlive=outlive,
         )
     deadline = time.monotonic() + _START_SECONDS
     while not _answers(f"{url}/health"):
@@ -71,18 +87,17 @@ def start(home: Path, port: int = 0) -> tuple[subprocess.Popen[bytes], str]:
 
 
 def detached(
-    command: list[str], *, environment: Mapping[str, str], output: IO[bytes], directory: Path | None = None
+    command: list[str], *, environment: Mapping[str, str], output: IO[bytes], outlive: bool
 ) -> subprocess.Popen[bytes]:
     """Start a process in a session of its own, so that Ctrl-C reaches us first and we stop it in order."""
     return subprocess.Popen(
-        command,
+        command if outlive else [sys.executable, "-c", _MORTAL, str(os.getpid()), *command],
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
         start_new_session=True,
         umask=0o077,
-        cwd=directory,
     )
 
 
@@ -107,6 +122,11 @@ def for_command_line() -> Iterator[str]:
     The own server keeps its history below XDG_STATE_HOME; two commands at once have a home each.
     """
     if url := os.environ.get("PREFECT_API_URL"):
+        if not _answers(f"{url.rstrip('/')}/health"):
+            raise ServerDidNotStart(
+                f"the Prefect server at {url} does not answer. Start it, or unset PREFECT_API_URL: "
+                "then one is started for this run."
+            )
         yield url
         return
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "milvus-l7"
