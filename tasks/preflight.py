@@ -5,7 +5,8 @@ guessed here.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import tenacity
 from pydantic import BaseModel, ConfigDict
@@ -17,7 +18,9 @@ from tasks.core import annotations, manifests, names, release_values, status
 from tasks.core.config import CertificateMode, LoadBalancerConfig, ReleaseManager
 from tasks.core.errors import AccessRefused, PreflightFailed, ProvisioningError, ResourceFailed, Unreachable
 
+T = TypeVar("T")
 Findings = Iterator[ProvisioningError]
+Check = Callable[[Cluster, LoadBalancerConfig], Findings]
 
 
 class Found(BaseModel):
@@ -41,7 +44,7 @@ def preflight(config: LoadBalancerConfig) -> Found:
         PreflightFailed: with every finding; with only one when the cluster cannot be reached at all.
     """
     cluster, version = _first_contact(config)
-    checks: list[Callable[[Cluster, LoadBalancerConfig], Findings]] = [
+    checks: list[Check] = [
         service_and_release,
         kinds,
         ingress_is_ours,
@@ -53,7 +56,7 @@ def preflight(config: LoadBalancerConfig) -> Found:
     failures: list[ProvisioningError] = []
     for check in checks:
         try:
-            failures += check(cluster, config)
+            failures += _patiently(partial(_all_of, check, cluster, config))
         except ProvisioningError as error:
             failures.append(error)
     if failures:
@@ -78,17 +81,26 @@ def preflight(config: LoadBalancerConfig) -> Found:
 
 def _first_contact(config: LoadBalancerConfig) -> tuple[Cluster, str]:
     """The cluster and its version; a blip is forgiven, a cluster that is not there is told within seconds."""
+    try:
+        cluster = kubernetes.cluster(config)
+        return cluster, _patiently(cluster.version)
+    except ProvisioningError as error:
+        raise PreflightFailed.of([error]) from error
+
+
+def _all_of(check: Check, cluster: Cluster, config: LoadBalancerConfig) -> list[ProvisioningError]:
+    return list(check(cluster, config))
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """Make a reading call, up to three times within some two seconds when a server does not answer."""
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Unreachable),
         stop=tenacity.stop_after_attempt(3),
         wait=tenacity.wait_exponential_jitter(multiplier=0.3, max=2, jitter=0.2),
         reraise=True,
     )
-    try:
-        cluster = kubernetes.cluster(config)
-        return cluster, retrying(cluster.version)
-    except ProvisioningError as error:
-        raise PreflightFailed.of([error]) from error
+    return retrying(call)
 
 
 def service_and_release(cluster: Cluster, config: LoadBalancerConfig) -> Findings:
