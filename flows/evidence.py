@@ -1,7 +1,6 @@
 """What a run learns on its way, until it ends in a report, for better or worse."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from tasks.core import names, progress, report
 from tasks.core.config import CertificateMode, LoadBalancerConfig
@@ -96,5 +95,5 @@ def _verification(proof: Proof | None) -> Verification:
 
 
 def _record(record: DnsRecord, ttl_seconds: int) -> str:
-    state: Any = "right" if record.right else f"now: {', '.join(record.answers) or 'no answer'}"
-    return f"{record.to_create(ttl_seconds)} ({state})"
+    """The record, and that it is right or what is wrong with it."""
+    return f"{record.to_create(ttl_seconds)} (right)" if record.right else record.advice(ttl_seconds)

@@ -73,14 +73,17 @@ def _provision(config: LoadBalancerConfig, evidence: Evidence) -> None:
     evidence.address = address = written["address"].address
     evidence.learn_certificate(written["certificate"])
 
-    rollout = begin(wait_for_rollout, config, after=[writes["release"]])
     record = _record(config, address, writes["address"])
-    results([rollout, record])
+    results([record])
+
+    # While Milvus restarts, somebody may already create the record that is shown here.
+    rollout = begin(wait_for_rollout, config, after=[writes["release"]])
+    records = begin(check_dns_record, config, address, after=[record])
+    _, evidence.records = results([rollout, records])
 
     ready = [rollout, record, *(writes[step] for step in ("address", "backend", "frontend", "certificate"))]
     ingress = begin(apply_ingress, config, after=ready)
-    records = begin(check_dns_record, config, address, after=[record])
-    _, evidence.records = results([ingress, records])
+    results([ingress])
 
     waits = {
         "address": begin(wait_for_address, config, address, after=[ingress]),
