@@ -159,6 +159,7 @@ def _provision_and_show(variables: Mapping[str, str], mode: str) -> bool:
     for key, data in reports.items():
         if "report-json" not in key:
             sys.stdout.write(data + "\n")
+            sys.stdout.flush()
     verdict = json.loads(machine.strip().removeprefix("```json").removesuffix("```") or "{}").get("verdict")
     if state["type"] != "COMPLETED":
         _say(f"the run did not complete: {state.get('message')}")
