@@ -104,7 +104,10 @@ def verify_fault(
 
 def _mend_certificate(code: int, *, own_trust: bool) -> str:
     if code in (_EXPIRED, _NOT_YET_VALID):
-        return "Renew the certificate: milvus-l7 rotate-certificate; a clock that is wrong shows the same."
+        return (
+            "Renew the certificate: milvus-l7 provision replaces a self-managed one, its owner an existing one. "
+            "A clock that is wrong shows the same."
+        )
     if code in _UNTRUSTED and not own_trust:
         return "Clients must trust this certificate itself: give it as server_pem_path, or use a public authority."
     return (
