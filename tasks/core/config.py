@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -49,6 +50,13 @@ class SecurityPolicyAction(StrEnum):
     KEEP = "keep"
     SET = "set"
     REMOVE = "remove"
+
+
+class WhenBusy(StrEnum):
+    """What a run does that finds another one at work on its release."""
+
+    WAIT = "wait"
+    FAIL = "fail"
 
 
 class ReleaseManager(StrEnum):
@@ -103,6 +111,17 @@ def _release(value: str) -> str:
 def _compute_name(value: str) -> str:
     if value and not _COMPUTE_NAME.fullmatch(value):
         raise ValueError("is no Compute name: a-z, 0-9 and '-', 63 characters at most, starting with a letter")
+    return value
+
+
+def _callback_url(value: str) -> str:
+    if not value:
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is no URL: write https://tickets.example.com/outcomes")
+    if parts.username or parts.password:
+        raise ValueError("has a user or password in it, and parameters are stored in plain text: take it out")
     return value
 
 
@@ -231,8 +250,20 @@ class LoadBalancerConfig(BaseModel):
     proof_timeout_seconds: Seconds = Field(default=1200, title="Proof deadline (s)")
     """First proof that holds, in seconds; front ends are programmed minutes after the address appears."""
 
+    # --- the run -----------------------------------------------------------------------------------------------------
+    when_busy: WhenBusy = Field(default=WhenBusy.WAIT, title="When another run is at work")
+    """wait for the other run on this release to end, or fail at once and say who it is."""
+
+    turn_timeout_seconds: Seconds = Field(default=3600, title="Deadline for our turn (s)")
+    """How long to wait for another run on this release, in seconds."""
+
     ticket: str = Field(default="", title="Ticket", max_length=_TICKET_MAX, pattern=r"^[\w .:/#@-]*$")
     """Reference of the request, repeated in the report."""
+
+    callback_url: Annotated[str, AfterValidator(_callback_url)] = Field(
+        default="", title="Callback URL", max_length=1024
+    )
+    """URL that is sent the outcome as JSON when the run ends. Empty: nobody is told."""
 
     @field_validator("additional_domains", mode="before")
     @classmethod
@@ -275,7 +306,7 @@ class LoadBalancerConfig(BaseModel):
             return cls.model_validate(parameters)
         except ValidationError as error:
             details = error.errors(include_url=False)
-            faults = [_fault(detail) for detail in details]
+            faults = [_fault(detail, cls) for detail in details]
             if wrong := {str(detail["loc"][0]) for detail in details if detail["loc"]}:
                 # pydantic compares fields only when each is right by itself; the right ones are compared here.
                 faults += cls._disagreements_but_for(parameters, wrong)
@@ -315,11 +346,11 @@ def _disagreements(config: LoadBalancerConfig) -> Iterator[tuple[set[str], str]]
                     yield {"certificate_mode", field}, f"{field} {domain}: {text}"
 
 
-def _fault(detail: Any) -> str:
+def _fault(detail: Any, model: type[BaseModel]) -> str:
     field = ".".join(str(part) for part in detail["loc"])
     match detail["type"]:
         case "extra_forbidden":
-            return f"{field}: unknown key{_suggestion(field)}"
+            return f"{field}: unknown key{_suggestion(field, model)}"
         case "missing":
             return f"{field}: is missing"
         case "value_error":
@@ -328,7 +359,8 @@ def _fault(detail: Any) -> str:
             text = detail["msg"]
     value = detail.get("input")
     # What stands where a Secret's name belongs may be the secret itself.
-    shown = isinstance(value, str | int | float) and not field.endswith("_secret")
+    # A URL may have a password in it.
+    shown = isinstance(value, str | int | float) and not field.endswith(("_secret", "_url"))
     seen = f" {_cut(repr(value))}" if field and shown else ""
     return f"{field}{seen}: {text}" if field else text
 
@@ -337,8 +369,8 @@ def _cut(text: str) -> str:
     return text if len(text) <= 100 else f"{text[:99]}…"
 
 
-def _suggestion(key: str) -> str:
+def _suggestion(key: str, model: type[BaseModel]) -> str:
     import difflib
 
-    close = difflib.get_close_matches(key, LoadBalancerConfig.model_fields, n=1)
+    close = difflib.get_close_matches(key, model.model_fields, n=1)
     return f", did you mean {close[0]}?" if close else ""

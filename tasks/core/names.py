@@ -45,6 +45,16 @@ def certificate(release: str) -> str:
     return f"{service(release)}-tls"
 
 
+def lease(release: str) -> str:
+    """Lease that says which run may write."""
+    return f"{service(release)}-l7"
+
+
+def receipt(release: str) -> str:
+    """ConfigMap that keeps what live objects do not tell: what we made outside the cluster, what was there before."""
+    return f"{service(release)}-l7"
+
+
 def artifact(kind: str, release: str, namespace: str) -> str:
     """Key of a Prefect artifact: lower case, digits and dashes, one lineage per release."""
     return f"milvus-l7-{kind}-{namespace}-{release}"
