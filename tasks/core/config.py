@@ -131,6 +131,13 @@ def _project(value: str) -> str:
     return value
 
 
+def separated(value: Any) -> Any:
+    """Accept `a,b` for a list, as `--set` and a form's text field give it."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
 Domain = Annotated[str, AfterValidator(_domain)]
 Label = Annotated[str, AfterValidator(_label)]
 ComputeName = Annotated[str, AfterValidator(_compute_name)]
@@ -265,17 +272,11 @@ class LoadBalancerConfig(BaseModel):
     )
     """URL that is sent the outcome as JSON when the run ends. Empty: nobody is told."""
 
-    @field_validator("additional_domains", mode="before")
-    @classmethod
-    def _one_or_more(cls, value: Any) -> Any:
-        """Accept `a.example.com,b.example.com`, as `--set` and a form's text field give it."""
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+    _one_or_more = field_validator("additional_domains", mode="before")(separated)
 
     @model_validator(mode="after")
     def _agree(self, info: ValidationInfo) -> Self:
-        faults = [] if info.context is _FIELDS_ALONE else [text for _, text in _disagreements(self)]
+        faults = [] if info.context is _FIELDS_ALONE else [text for _, text in self.disagreements()]
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -322,28 +323,27 @@ class LoadBalancerConfig(BaseModel):
         right = {key: value for key, value in parameters.items() if key in cls.model_fields and key not in wrong}
         stand_in = {"domain": "stand-in.example.com"} if "domain" in wrong else {}
         config = cls.model_validate(right | stand_in, context=_FIELDS_ALONE)
-        return [text for fields, text in _disagreements(config) if not fields & wrong]
+        return [text for fields, text in config.disagreements() if not fields & wrong]
 
-
-def _disagreements(config: LoadBalancerConfig) -> Iterator[tuple[set[str], str]]:
-    """Faults between fields: the names of the fields, and the text."""
-    if bool(config.gke_cluster) != bool(config.gke_location):
-        yield {"gke_cluster", "gke_location"}, "gke_cluster and gke_location: give both or neither"
-    if config.gke_cluster and config.kube_context:
-        yield {"gke_cluster", "kube_context"}, "gke_cluster and kube_context: give one way to reach the cluster"
-    if (config.security_policy is SecurityPolicyAction.SET) != bool(config.security_policy_name):
-        fields = {"security_policy", "security_policy_name"}
-        yield fields, "security_policy_name: is given exactly when security_policy is set"
-    if config.certificate_mode is CertificateMode.EXISTING_SECRET and not config.certificate_secret:
-        fields = {"certificate_mode", "certificate_secret"}
-        yield fields, "certificate_secret: name the Secret to use with certificate_mode existing-secret"
-    if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
-        # gke-managed-certs deploy/managedcertificates-crd.yaml: maxLength 63 over the whole domain.
-        for field, domains in (("domain", (config.domain,)), ("additional_domains", config.additional_domains)):
-            for domain in domains:
-                if len(domain) > 63:
-                    text = f"has {len(domain)} characters, a Google-managed certificate takes 63 at most"
-                    yield {"certificate_mode", field}, f"{field} {domain}: {text}"
+    def disagreements(self) -> Iterator[tuple[set[str], str]]:
+        """Faults between fields that are right by themselves: the names of the fields, and the text."""
+        if bool(self.gke_cluster) != bool(self.gke_location):
+            yield {"gke_cluster", "gke_location"}, "gke_cluster and gke_location: give both or neither"
+        if self.gke_cluster and self.kube_context:
+            yield {"gke_cluster", "kube_context"}, "gke_cluster and kube_context: give one way to reach the cluster"
+        if (self.security_policy is SecurityPolicyAction.SET) != bool(self.security_policy_name):
+            fields = {"security_policy", "security_policy_name"}
+            yield fields, "security_policy_name: is given exactly when security_policy is set"
+        if self.certificate_mode is CertificateMode.EXISTING_SECRET and not self.certificate_secret:
+            fields = {"certificate_mode", "certificate_secret"}
+            yield fields, "certificate_secret: name the Secret to use with certificate_mode existing-secret"
+        if self.certificate_mode is CertificateMode.GOOGLE_MANAGED:
+            # gke-managed-certs deploy/managedcertificates-crd.yaml: maxLength 63 over the whole domain.
+            for field, domains in (("domain", (self.domain,)), ("additional_domains", self.additional_domains)):
+                for domain in domains:
+                    if len(domain) > 63:
+                        text = f"has {len(domain)} characters, a Google-managed certificate takes 63 at most"
+                        yield {"certificate_mode", field}, f"{field} {domain}: {text}"
 
 
 def _fault(detail: Any, model: type[BaseModel]) -> str:
@@ -358,8 +358,7 @@ def _fault(detail: Any, model: type[BaseModel]) -> str:
         case _:
             text = detail["msg"]
     value = detail.get("input")
-    # What stands where a Secret's name belongs may be the secret itself.
-    # A URL may have a password in it.
+    # What stands where a Secret's name belongs may be the secret itself, and a URL may have a password in it.
     shown = isinstance(value, str | int | float) and not field.endswith(("_secret", "_url"))
     seen = f" {_cut(repr(value))}" if field and shown else ""
     return f"{field}{seen}: {text}" if field else text
