@@ -1,20 +1,24 @@
-"""The command `milvus-l7`: runs a flow here, shows how it goes, prints its report.
+"""The command `milvus-l7`: runs a flow here, shows how it goes, prints its report. One command per flow.
 
 Help and wrong input are answered before Prefect is imported, which costs more than all the rest of this module.
 """
 
 import gc
+import importlib
+import inspect
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ConfigurationError, PreflightFailed
 from tasks.core.progress import Journal
+
+Model = TypeVar("Model", bound=LoadBalancerConfig)
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
@@ -28,25 +32,34 @@ app = typer.Typer(
 )
 
 
+_EXIT_CODES = (
+    "Exit codes: 0 done and verified; 1 failed, the report says which layer and what to do; "
+    "2 refused, nothing was touched; 130 interrupted, run again to go on."
+)
+
+# The options that every flow's command has.
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="YAML or JSON file with the configuration.", exists=True, dir_okay=False)
+]
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set or override one key; may be repeated."),
+]
+ReportFile = Annotated[Path | None, typer.Option("--report", help="Write the report's JSON twin to this file.")]
+Keys = Annotated[bool, typer.Option("--keys", help="List every key with its default and meaning, and end.")]
+
+
 @app.callback()
 def _command() -> None:
     """Keep `provision` a subcommand while it is the only one."""
 
 
-@app.command(
-    epilog="Exit codes: 0 done and verified; 1 failed, the report says which layer and what to do; "
-    "2 refused, nothing was touched; 130 interrupted, run again to go on.",
-)
+@app.command(epilog=_EXIT_CODES)
 def provision(
-    config: Annotated[
-        Path | None, typer.Option(help="YAML or JSON file with the configuration.", exists=True, dir_okay=False)
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set or override one key; may be repeated."),
-    ] = None,
-    report: Annotated[Path | None, typer.Option(help="Write the report's JSON twin to this file.")] = None,
-    keys: Annotated[bool, typer.Option("--keys", help="List every key with its default and meaning, and end.")] = False,  # noqa: FBT002
+    config: ConfigFile = None,
+    set_: Pairs = None,
+    report: ReportFile = None,
+    keys: Keys = False,  # noqa: FBT002
 ) -> None:
     """Provision the load balancer, or bring an existing one to the configuration, and prove it.
 
@@ -56,15 +69,10 @@ def provision(
     Example: milvus-l7 provision --set domain=milvus.example.com --set project=my-project
     """
     if keys:
-        _print_keys()
+        _print_keys(LoadBalancerConfig)
         return
-    try:
-        wanted = LoadBalancerConfig.parse(_parameters(config, set_ or []))
-        _check_report_path(report)
-    except ConfigurationError as error:
-        _say(f"milvus-l7: {error}")
-        raise typer.Exit(REFUSED) from None
-    raise typer.Exit(_run(wanted, report))
+    wanted = _wanted(LoadBalancerConfig, config, set_, report)
+    raise typer.Exit(_run("provision", wanted, report))
 
 
 def main() -> None:
@@ -80,7 +88,19 @@ def main() -> None:
         gc.freeze()
 
 
-def _run(config: LoadBalancerConfig, report: Path | None) -> int:
+def _wanted(model: type[Model], file: Path | None, pairs: list[str] | None, report: Path | None) -> Model:
+    """The configuration the options say; wrong ones end the command, every fault told."""
+    try:
+        wanted = model.parse(_parameters(file, pairs or []))
+        _check_report_path(report)
+    except ConfigurationError as error:
+        _say(f"milvus-l7: {error}")
+        raise typer.Exit(REFUSED) from None
+    return wanted
+
+
+def _run(flow: str, config: LoadBalancerConfig, report: Path | None) -> int:
+    """Run the flow of that name, which lives in the module of that name; print its report, return the exit code."""
     from deployments import prefect_server
     from tasks.core.report import Report, markdown
 
@@ -93,7 +113,7 @@ def _run(config: LoadBalancerConfig, report: Path | None) -> int:
     try:
         with prefect_server.for_command_line():
             try:
-                code = _provision(config, journal)
+                code = _perform(flow, config, journal)
             finally:
                 _send_logs()
     except prefect_server.ServerDidNotStart as error:
@@ -110,16 +130,17 @@ def _run(config: LoadBalancerConfig, report: Path | None) -> int:
     return code
 
 
-def _provision(config: LoadBalancerConfig, journal: Journal) -> int:
+def _perform(name: str, config: LoadBalancerConfig, journal: Journal) -> int:
     from deployments.live import View
     from tasks.core import progress
 
     progress.use(journal)
     with View(journal):
-        from flows.provision import provision as flow
-
+        flow = getattr(importlib.import_module(f"flows.{name.replace('-', '_')}"), name.replace("-", "_"))
+        # A flow that asks for less has no parameter for the rest.
+        asked = set(inspect.signature(flow).parameters)
         try:
-            flow(**config.model_dump(exclude_defaults=True))
+            flow(**config.model_dump(exclude_defaults=True, include=asked))
         except PreflightFailed as error:
             _say(f"milvus-l7: nothing was written. {error}")
             return REFUSED
@@ -161,8 +182,8 @@ def _check_report_path(report: Path | None) -> None:
         raise ConfigurationError(f"--report {report}", f"{report.parent} is no folder", "Make it, or choose another.")
 
 
-def _print_keys() -> None:
-    for name, field in LoadBalancerConfig.model_fields.items():
+def _print_keys(model: type[LoadBalancerConfig]) -> None:
+    for name, field in model.model_fields.items():
         default = (
             "required" if field.is_required() else f"default {field.default!s}" if field.default else "default empty"
         )
