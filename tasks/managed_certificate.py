@@ -1,11 +1,14 @@
 """Tasks on the ManagedCertificate: Google issues it once the load balancer serves and DNS points at it."""
 
 import threading
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from tasks import applying, dns_record, events, steps, waiting
 from tasks.clients import compute, kubernetes
+from tasks.clients.compute import Compute
+from tasks.clients.kubernetes import Cluster
 from tasks.core import diagnosis, manifests, names, progress, status
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
@@ -78,15 +81,7 @@ def wait_for_certificate(config: LoadBalancerConfig, address: str) -> ManagedCer
         managed = certificate.get("managed") or {}
         state = str(managed.get("status") or "")
         if state == "ACTIVE":
-            return Ready(
-                ManagedCertificate(
-                    name=name,
-                    compute_name=seen.compute_name,
-                    domains=tuple(managed.get("domains") or ()),
-                    state=state,
-                    expires=str(certificate.get("expireTime") or ""),
-                )
-            )
+            return Ready(_described(name, seen.compute_name, certificate))
         domains = {str(domain): str(value) for domain, value in (managed.get("domainStatus") or {}).items()}
         answers = {
             domain: dns_record.read_record(config, domain, address).answers
@@ -116,7 +111,32 @@ def wait_for_certificate(config: LoadBalancerConfig, address: str) -> ManagedCer
     return found
 
 
-def _event_or_wait(cluster: kubernetes.Cluster, config: LoadBalancerConfig, name: str) -> Finding:
+def read(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> ManagedCertificate | None:
+    """The certificate as Compute has it, in whatever state; None if there is no ManagedCertificate.
+
+    Its state is empty while the controller has not made the Compute certificate.
+    """
+    name = names.certificate(config.release)
+    live = cluster.read(kubernetes.MANAGED_CERTIFICATE, config.namespace, name)
+    if live is None:
+        return None
+    compute_name = status.managed_certificate(live).compute_name
+    certificate = (api.get("sslCertificates", compute_name) if compute_name else None) or {}
+    return _described(name, compute_name, certificate)
+
+
+def _described(name: str, compute_name: str, certificate: dict[str, Any]) -> ManagedCertificate:
+    managed = certificate.get("managed") or {}
+    return ManagedCertificate(
+        name=name,
+        compute_name=compute_name,
+        domains=tuple(managed.get("domains") or ()),
+        state=str(managed.get("status") or ""),
+        expires=str(certificate.get("expireTime") or ""),
+    )
+
+
+def _event_or_wait(cluster: Cluster, config: LoadBalancerConfig, name: str) -> Finding:
     if found := events.worst(cluster, config, (name,)):
         return found
     see = f"kubectl -n {config.namespace} describe managedcertificate {name}"

@@ -14,7 +14,7 @@ from tasks import steps
 from tasks.clients import kubernetes
 from tasks.clients.kubernetes import Cluster
 from tasks.core import certificates, manifests, progress, status
-from tasks.core.config import LoadBalancerConfig
+from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.errors import ResourceFailed, Unreachable
 from tasks.core.progress import Change
 
@@ -107,6 +107,21 @@ def existing_fault(config: LoadBalancerConfig, live: dict[str, Any] | None) -> R
     if not found:
         return None
     return ResourceFailed(resource, "; ".join(found), f"Replace it: {make}", "certificate")
+
+
+def read(cluster: Cluster, config: LoadBalancerConfig) -> TlsCertificate | None:
+    """The facts of the certificate in the Secret, fit or not; None if there is none."""
+    live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret)
+    certificate_pem = pem(live or {}, "tls.crt")
+    return _result(config, certificate_pem, "unchanged", "") if certificate_pem else None
+
+
+def faults(config: LoadBalancerConfig, live: dict[str, Any]) -> list[str]:
+    """Why the Secret's certificate does not serve, or soon will not; by the rules of its mode."""
+    now = dt.datetime.now(dt.UTC)
+    mine = config.certificate_mode is CertificateMode.SELF_MANAGED
+    judge = certificates.reasons_to_replace if mine else certificates.faults
+    return list(judge(pem(live, "tls.crt"), pem(live, "tls.key"), config.domains, now))
 
 
 def unfit_to_replace(config: LoadBalancerConfig, live: dict[str, Any]) -> ResourceFailed | None:

@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Action = Literal["created", "updated", "unchanged", "deleted", "adopted"]
+Action = Literal["created", "updated", "unchanged", "deleted", "adopted", "missing", "differs"]
+"""What became of a resource; missing and differs are verdicts of a run that only reads."""
+
 StepState = Literal["running", "done", "skipped", "failed"]
 
 

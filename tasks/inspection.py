@@ -1,0 +1,145 @@
+"""What stands there now, read and compared with what is wanted; nothing is changed.
+
+Serves `verify`, and the runs of `provision` that leave out the step which would have made the thing.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tasks import load_balancer, managed_certificate, steps, tls_secret
+from tasks.clients import compute, kubernetes
+from tasks.clients.kubernetes import Cluster, Kind
+from tasks.core import annotations, manifests, names, progress, status
+from tasks.core.config import CertificateMode, LoadBalancerConfig
+from tasks.core.diagnosis import Finding
+from tasks.core.errors import ResourceFailed
+from tasks.core.progress import Change
+from tasks.global_address import Address
+from tasks.load_balancer import LoadBalancer
+from tasks.managed_certificate import ManagedCertificate
+from tasks.tls_secret import TlsCertificate
+
+_PROVISION = "Make it: run provision with all steps."
+
+
+@steps.observing
+def read_address(config: LoadBalancerConfig) -> Address:
+    """Return the reserved address.
+
+    Raises:
+        ResourceFailed: there is none of that name.
+    """
+    resource = f"addresses/{config.address}"
+    found = compute.api(config).get("addresses", config.address)
+    if found is None or not found.get("address"):
+        raise ResourceFailed(resource, "does not exist", _PROVISION, "compute")
+    change = Change(resource=resource, action="unchanged", detail=found["address"])
+    progress.current().record(change)
+    return Address(name=config.address, address=found["address"], change=change)
+
+
+@steps.observing
+def read_certificate(config: LoadBalancerConfig) -> TlsCertificate | ManagedCertificate:
+    """Return the facts of the certificate of the configured mode, whatever its state.
+
+    Raises:
+        ResourceFailed: there is none.
+    """
+    cluster = kubernetes.cluster(config)
+    if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
+        found: TlsCertificate | ManagedCertificate | None = managed_certificate.read(
+            cluster, compute.api(config), config
+        )
+        resource = f"managedcertificate {config.namespace}/{names.certificate(config.release)}"
+    else:
+        found = tls_secret.read(cluster, config)
+        resource = f"secret {config.namespace}/{config.tls_secret}"
+    if found is None:
+        raise ResourceFailed(resource, "does not exist, or holds no certificate", _PROVISION, "certificate")
+    return found
+
+
+@steps.observing
+def read_load_balancer(config: LoadBalancerConfig) -> LoadBalancer:
+    """Return the load balancer's parts and the number of its healthy endpoints, at one look.
+
+    Raises:
+        ResourceFailed: a part is missing.
+    """
+    resource = f"ingress {config.namespace}/{names.ingress(config.release)}"
+    live = kubernetes.cluster(config).read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
+    if live is None:
+        raise ResourceFailed(resource, "does not exist", _PROVISION, "ingress")
+    api = compute.api(config)
+    chain = load_balancer.walk(api, status.marks(live))
+    if isinstance(chain, Finding):
+        raise ResourceFailed(resource, chain.observed, chain.mend, chain.layer)
+    health = load_balancer.read_health(api, chain.backend_services)
+    return chain.model_copy(update={"healthy_endpoints": health.healthy})
+
+
+@steps.observing
+def compare_objects(config: LoadBalancerConfig) -> list[Change]:
+    """Return every object that is ours to keep: unchanged, or missing, or how it differs from what is wanted."""
+    found = list(_compared(kubernetes.cluster(config), config))
+    for change in found:
+        progress.current().record(change)
+    return found
+
+
+def _compared(cluster: Cluster, config: LoadBalancerConfig) -> Iterator[Change]:
+    service = cluster.read(kubernetes.SERVICE, config.namespace, names.service(config.release))
+    yield _service(config, service)
+    port = status.milvus_port(service or {})
+    wanted: list[tuple[Kind, manifests.Manifest]] = [
+        (kubernetes.BACKEND_CONFIG, manifests.backend_config(config)),
+        (kubernetes.FRONTEND_CONFIG, manifests.frontend_config(config)),
+    ]
+    if port is not None:
+        wanted.append((kubernetes.INGRESS, manifests.ingress(config, port.number)))
+    if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
+        wanted.append((kubernetes.MANAGED_CERTIFICATE, manifests.managed_certificate(config)))
+    for kind, manifest in wanted:
+        yield _against(cluster, kind, manifest)
+    if config.certificate_mode is not CertificateMode.GOOGLE_MANAGED:
+        yield _secret(cluster, config)
+
+
+def _service(config: LoadBalancerConfig, service: dict[str, Any] | None) -> Change:
+    resource = f"service {config.namespace}/{names.service(config.release)}"
+    if service is None:
+        return Change(resource=resource, action="missing")
+    port = status.milvus_port(service)
+    if port is None or not port.name:
+        return Change(resource=resource, action="differs", detail="has no named Milvus port")
+    wanted = annotations.on_service(port.name, names.backend_config(config.release))
+    faults = [
+        f"annotation {key} is {live}"
+        for key, value in wanted.items()
+        if not annotations.same(key, live := status.marks(service).get(key), value)
+    ]
+    if (type_ := service["spec"].get("type")) != "ClusterIP":
+        faults.append(f"spec.type is {type_}")
+    return _change(resource, faults)
+
+
+def _against(cluster: Cluster, kind: Kind, manifest: manifests.Manifest) -> Change:
+    metadata = manifest["metadata"]
+    resource = f"{kind.name.lower()} {metadata['namespace']}/{metadata['name']}"
+    live = cluster.read(kind, metadata["namespace"], metadata["name"])
+    if live is None:
+        return Change(resource=resource, action="missing")
+    surplus = manifests.surplus(live, manifest, names.FIELD_MANAGER)
+    return _change(resource, manifests.differences(live, manifest) + surplus)
+
+
+def _secret(cluster: Cluster, config: LoadBalancerConfig) -> Change:
+    resource = f"secret {config.namespace}/{config.tls_secret}"
+    live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret)
+    if live is None:
+        return Change(resource=resource, action="missing")
+    return _change(resource, tls_secret.faults(config, live))
+
+
+def _change(resource: str, faults: list[str]) -> Change:
+    return Change(resource=resource, action="differs" if faults else "unchanged", detail="; ".join(faults))
