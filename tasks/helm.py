@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks import helm_child
-from tasks.core import conflicts
+from tasks.core import conflicts, fencing
 from tasks.core.conflicts import Conflict
 from tasks.core.errors import AccessRefused, FieldConflict, NotReadyInTime, ProvisioningError, ResourceFailed
 
@@ -40,6 +40,19 @@ def upgrade(request: Upgrade, kubeconfig: dict[str, Any]) -> int:
         NotReadyInTime: Helm did not come back.
     """
     resource = f"release {request.namespace}/{request.release}"
+    with fencing.writing(resource):
+        out, err, code = _call(request, kubeconfig, resource)
+    try:
+        answer = json.loads(out)
+    except ValueError:
+        raise ResourceFailed(resource, f"helm ended with {code}: {err[-300:]}", "Run again.", "milvus") from None
+    if error_facts := answer.get("error"):
+        raise _error(request, resource, error_facts["kind"], error_facts["message"])
+    return int(answer["revision"])
+
+
+def _call(request: Upgrade, kubeconfig: dict[str, Any], resource: str) -> tuple[str, str, int]:
+    """Let the child do it; its output, its complaints and its exit code."""
     # The name of the process is what Helm signs with; the module path replaces the virtual environment, which Python
     # finds by that name.
     child = subprocess.Popen(
@@ -59,15 +72,7 @@ def upgrade(request: Upgrade, kubeconfig: dict[str, Any]) -> int:
     finally:
         child.kill()
         child.wait()
-    try:
-        answer = json.loads(out)
-    except ValueError:
-        raise ResourceFailed(
-            resource, f"helm ended with {child.returncode}: {err[-300:]}", "Run again.", "milvus"
-        ) from None
-    if error_facts := answer.get("error"):
-        raise _error(request, resource, error_facts["kind"], error_facts["message"])
-    return int(answer["revision"])
+    return out, err, child.returncode
 
 
 def _error(request: Upgrade, resource: str, kind: str, message: str) -> ProvisioningError:

@@ -17,7 +17,7 @@ from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 from prefect.utilities.hashing import hash_objects
 
-from tasks.core import progress
+from tasks.core import fencing, progress
 from tasks.core.errors import Unreachable
 
 P = ParamSpec("P")
@@ -68,9 +68,14 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 def _step_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
-    """Key of a result: not INPUTS + RUN_ID, under which different steps with equal inputs collide."""
+    """Key of a result: not INPUTS + RUN_ID, under which different steps with equal inputs collide.
+
+    It has the turn of the run. The result of a write is true as long as nobody else writes: once another run has held
+    the Lease, the turn is another one, no earlier result is found, and every step looks at the world again. A retry of
+    the run that held the Lease last keeps its turn, and with it what its attempts have done.
+    """
     inputs = hash_objects(parameters, raise_on_failure=True)
-    return f"{runtime.flow_run.root_flow_run_id}-{context.task.name}-{inputs}"
+    return f"{runtime.flow_run.root_flow_run_id}-{fencing.epoch()}-{context.task.name}-{inputs}"
 
 
 def _journaled(function: Callable[P, R]) -> Callable[P, R]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from tasks.clients import google, imports, settings
-from tasks.core import diagnosis
+from tasks.core import diagnosis, fencing
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.diagnosis import Outlook
 from tasks.core.errors import AccessRefused, NotReadyInTime, ProvisioningError, ResourceFailed, Unreachable
@@ -62,7 +62,7 @@ class Compute:
         client, argument = self._client(collection)
         resource = f"{collection}/{body['name']}"
         kind = {"addresses": compute_v1.Address}[collection]
-        with _translated(resource):
+        with fencing.writing(resource), _translated(resource):
             message = kind.from_json(json.dumps(body))
             operation = client.insert(
                 request={"project": self.project, f"{argument}_resource": message},
@@ -75,7 +75,7 @@ class Compute:
         """Delete a global resource and wait until it is gone."""
         client, argument = self._client(collection)
         resource = f"{collection}/{name}"
-        with _translated(resource):
+        with fencing.writing(resource), _translated(resource):
             operation = client.delete(
                 request={"project": self.project, argument: name}, retry=None, timeout=_TIMEOUT_SECONDS
             )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tasks.clients import imports, settings
-from tasks.core import names
+from tasks.core import fencing, names
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import AccessRefused, FieldConflict, ProvisioningError, ResourceFailed, Unreachable
 
@@ -57,6 +57,7 @@ INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
 BACKEND_CONFIG = Kind("cloud.google.com/v1", "BackendConfig", "backendconfigs")
 FRONTEND_CONFIG = Kind("networking.gke.io/v1beta1", "FrontendConfig", "frontendconfigs")
 MANAGED_CERTIFICATE = Kind("networking.gke.io/v1", "ManagedCertificate", "managedcertificates")
+LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
 
 class Cluster:
@@ -96,7 +97,7 @@ class Cluster:
         metadata = manifest["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
         query = [("fieldManager", names.FIELD_MANAGER), ("fieldValidation", "Strict"), ("force", str(force).lower())]
-        with _translated(f"{kind.name.lower()} {namespace}/{name}"):
+        with _writing(f"{kind.name.lower()} {namespace}/{name}"):
             path = kind.path(namespace, name)
             status, body = self._call("PATCH", path, query, manifest, "application/apply-patch+yaml")
             return _checked(status, body)
@@ -105,7 +106,7 @@ class Cluster:
         """Create the object; None if one of that name exists already."""
         metadata = manifest["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
-        with _translated(f"{kind.name.lower()} {namespace}/{name}"):
+        with _writing(f"{kind.name.lower()} {namespace}/{name}"):
             query = [("fieldManager", names.FIELD_MANAGER), ("fieldValidation", "Strict")]
             status, body = self._call("POST", kind.path(namespace), query, manifest)
             if status == 409 and body.get("reason") == "AlreadyExists":
@@ -117,14 +118,27 @@ class Cluster:
 
         None if the patch names a resourceVersion and the object has another one by now.
         """
-        with _translated(f"{kind.name.lower()} {namespace}/{name}"):
+        with _writing(f"{kind.name.lower()} {namespace}/{name}"):
             query = [("fieldManager", names.FIELD_MANAGER)]
             status, body = self._call("PATCH", kind.path(namespace, name), query, patch, "application/merge-patch+json")
             return None if status == 409 else _checked(status, body)
 
+    def replace(self, manifest: Object, kind: Kind, *, seconds: float = _TIMEOUT[1]) -> Object | None:
+        """Write the whole object over the one whose resourceVersion it names.
+
+        None if that has another one by now, or is gone. `seconds` bound the wait for an answer.
+        """
+        metadata = manifest["metadata"]
+        namespace, name = metadata["namespace"], metadata["name"]
+        with _writing(f"{kind.name.lower()} {namespace}/{name}"):
+            query = [("fieldManager", names.FIELD_MANAGER), ("fieldValidation", "Strict")]
+            timeout = (min(seconds, _TIMEOUT[0]), seconds)
+            status, body = self._call("PUT", kind.path(namespace, name), query, manifest, timeout=timeout)
+            return None if status in (404, 409) else _checked(status, body)
+
     def delete(self, kind: Kind, namespace: str, name: str) -> bool:
         """Ask for deletion; False if there was nothing to delete."""
-        with _translated(f"{kind.name.lower()} {namespace}/{name}"):
+        with _writing(f"{kind.name.lower()} {namespace}/{name}"):
             status, body = self._call("DELETE", kind.path(namespace, name))
             if status == 404:
                 return False
@@ -209,8 +223,9 @@ class Cluster:
         query: list[tuple[str, str]] | tuple[()] = (),
         body: Object | None = None,
         content_type: str = "application/json",
+        timeout: tuple[float, float] = _TIMEOUT,
     ) -> tuple[int, Object]:
-        response = self._request(method, path, query, body, content_type)
+        response = self._request(method, path, query, body, content_type, timeout)
         text = response.data
         try:
             return response.status, json.loads(text) if text else {}
@@ -345,6 +360,13 @@ def _cluster(_kubeconfig: str, context: str, gke_cluster: str, gke_location: str
     configuration = kubeconfig.from_gke(project, gke_location, gke_cluster) if gke_cluster else kubeconfig.load(context)
     configuration.connection_pool_maxsize = 16
     return Cluster(client.ApiClient(configuration))
+
+
+@contextmanager
+def _writing(resource: str) -> Iterator[None]:
+    """A request that changes something: admitted by the fence, whose errors keep their own resource."""
+    with fencing.writing(resource), _translated(resource):
+        yield
 
 
 @contextmanager

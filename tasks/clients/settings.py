@@ -45,6 +45,11 @@ def chart(config: LoadBalancerConfig) -> str:
     return config.chart or _variable("CHART")
 
 
+def lease_seconds() -> int:
+    """How long the Lease of a run that has died keeps others out, in seconds; it is renewed every third of it."""
+    return int(_variable("LEASE_SECONDS", "30"))
+
+
 def https_port() -> int:
     """Port that clients dial for HTTPS: 443, except in a sandbox that may not bind it."""
     return int(_variable("HTTPS_PORT", "443"))

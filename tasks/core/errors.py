@@ -8,6 +8,9 @@
     ├── NotReadyInTime           may still come: the deadline of a wait has passed
     ├── ResourceFailed           will not come: a permanent cause was seen
     ├── FieldConflict            somebody else owns a field we need to set
+    ├── Busy                     another run is at work on the release; nothing was written
+    ├── Superseded               another run wrote between our look and our first write; nothing was written: look anew
+    ├── LeaseLost                the Lease is not ours any more: this run must not write
     └── ProofFailed              a rung of the proof ladder broke
 
 Each names the layer, the resource, what was seen, and how to mend it; the message is made of these alone, so no
@@ -87,6 +90,18 @@ class ResourceFailed(ProvisioningError):
 
 class FieldConflict(ProvisioningError):
     """Another field manager owns a field with another value."""
+
+
+class Busy(ProvisioningError):
+    """Another run has its turn on the release, and this one does not wait (any longer)."""
+
+
+class Superseded(ProvisioningError):
+    """Another run has had its turn since we looked, so what we decided may be wrong; nothing was written by us."""
+
+
+class LeaseLost(ProvisioningError):
+    """The Lease was taken over, deleted or refused to us, or the run has ended: nothing more may be written."""
 
 
 class ProofFailed(ProvisioningError):
