@@ -1,12 +1,16 @@
 """Tasks on DNS: the A record is written when a Cloud DNS zone is named, and shown when not."""
 
+from functools import partial
+
 from pydantic import BaseModel, ConfigDict
 
-from tasks import steps
-from tasks.clients import cloud_dns, settings, wire
+from tasks import receipt, steps
+from tasks.clients import cloud_dns, kubernetes, settings, wire
+from tasks.clients.cloud_dns import Zone
 from tasks.core import progress
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.progress import Change
+from tasks.core.receipt import WrittenRecord
 
 
 class DnsRecord(BaseModel):
@@ -57,10 +61,25 @@ def apply_dns_record(config: LoadBalancerConfig, address: str) -> list[Change]:
         ResourceFailed: no such zone, a domain outside of it, or a CNAME in the way.
     """
     zone = cloud_dns.zone(config)
-    changes = [zone.set_address(domain, address, config.dns_ttl_seconds) for domain in config.domains]
-    for change in changes:
+    changes = []
+    for domain in config.domains:
+        note = partial(_note, config, zone, domain, address)
+        change = zone.set_address(domain, address, config.dns_ttl_seconds, before_writing=note)
         progress.current().record(change)
+        changes.append(change)
     return changes
+
+
+def _note(config: LoadBalancerConfig, zone: Zone, domain: str, address: str) -> None:
+    """Say on the receipt that the record is ours from now on; a record of the same name is noted once."""
+    cluster = kubernetes.cluster(config)
+    mine = WrittenRecord(project=zone.project, zone=zone.name, name=domain, address=address)
+    others = [
+        record
+        for record in receipt.read(cluster, config).dns_records
+        if (record.project, record.zone, record.name) != (mine.project, mine.zone, mine.name)
+    ]
+    receipt.note(cluster, config, dns_records=(*others, mine))
 
 
 @steps.observing

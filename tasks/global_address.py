@@ -1,13 +1,14 @@
-"""Tasks on the global static address: reserved once, kept for good."""
+"""Tasks on the global static address: reserved once, kept until somebody asks for its release."""
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import steps
-from tasks.clients import compute
+from tasks import receipt, steps
+from tasks.clients import compute, kubernetes
 from tasks.core import progress
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ResourceFailed
 from tasks.core.progress import Change
+from tasks.core.receipt import ReservedAddress
 
 
 class Address(BaseModel):
@@ -35,6 +36,7 @@ def reserve_address(config: LoadBalancerConfig) -> Address:
     found = api.get("addresses", name)
     action: progress.Action = "unchanged"
     if found is None:
+        receipt.note(kubernetes.cluster(config), config, address=ReservedAddress(project=api.project, name=name))
         api.insert("addresses", {"name": name, "addressType": "EXTERNAL", "ipVersion": "IPV4"})
         found = api.get("addresses", name)
         action = "created"

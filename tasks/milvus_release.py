@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import helm, steps, waiting
+from tasks import helm, receipt, steps, waiting
 from tasks.clients import kubernetes, settings
 from tasks.clients.kubernetes import Cluster
 from tasks.core import annotations, diagnosis, helm_record, names, progress, release_values, status
@@ -19,6 +19,7 @@ from tasks.core.diagnosis import Finding, Outlook
 from tasks.core.errors import ProvisioningError, ResourceFailed, Unreachable
 from tasks.core.helm_record import Release
 from tasks.core.progress import Change
+from tasks.core.receipt import Former
 from tasks.polling import Ready
 
 _OURS = f"{names.FIELD_MANAGER}/revision"
@@ -89,6 +90,22 @@ def _upgrade(cluster: Cluster, config: LoadBalancerConfig, release: Release) -> 
     told = annotations.spelled_as(status.marks(service), told)
     values = release_values.desired_values(release.values, annotations=told, milvus_version=version)
     lines = lines or ["the live objects differ from the release"]
+    _note(cluster, config, service, release_values.former_values(release.values, values), release.revision)
+    why = f"TLS and Layer-7 annotations for {config.domain}"
+    return _upgrade_to(cluster, config, release, values, newest + 1, why, lines)
+
+
+def _upgrade_to(
+    cluster: Cluster,
+    config: LoadBalancerConfig,
+    release: Release,
+    values: dict[str, Any],
+    revision: int,
+    why: str,
+    lines: list[str],
+) -> MilvusRelease:
+    """The one Helm upgrade; `revision` is the number it will have."""
+    resource = f"release {config.namespace}/{config.release}"
     for line in lines:
         steps.logger().info("%s: %s", resource, line)
     request = helm.Upgrade(
@@ -97,12 +114,26 @@ def _upgrade(cluster: Cluster, config: LoadBalancerConfig, release: Release) -> 
         chart=settings.chart(config) or release.chart,
         chart_repo=config.chart_repo,
         chart_version=config.chart_version or release.chart_version,
-        description=f"{names.FIELD_MANAGER}: TLS and Layer-7 annotations for {config.domain}",
-        labels={_OURS: str(newest + 1)},
+        description=f"{names.FIELD_MANAGER}: {why}",
+        labels={_OURS: str(revision)},
         values=values,
     )
-    revision = helm.upgrade(request, cluster.kubeconfig(config.namespace))
-    return _result(Change(resource=resource, action="updated", detail="; ".join(lines)), ReleaseManager.HELM, revision)
+    made = helm.upgrade(request, cluster.kubeconfig(config.namespace))
+    return _result(Change(resource=resource, action="updated", detail="; ".join(lines)), ReleaseManager.HELM, made)
+
+
+def _note(
+    cluster: Cluster,
+    config: LoadBalancerConfig,
+    service: dict[str, Any],
+    former: dict[str, str | None],
+    revision: int = 0,
+) -> None:
+    """Put on the receipt what is about to change; never more of it than our own keys."""
+    kind = str(service["spec"].get("type") or "")
+    found = Former(service_type=kind if kind != "ClusterIP" else "", values=former, revision=revision)
+    before = receipt.read(cluster, config).release
+    receipt.note(cluster, config, release=before.noting(found) if before else found)
 
 
 def _settled(cluster: Cluster, config: LoadBalancerConfig, release: Release) -> tuple[Release, int]:
@@ -171,6 +202,9 @@ def _apply_manifests(cluster: Cluster, config: LoadBalancerConfig) -> MilvusRele
     config_map, key = _configuration_of(cluster, config, deployments)
     text = (config_map.get("data") or {}).get(key)
     desired = release_values.desired_user_yaml(text, version)
+    if desired != text or not service_fits(service, wanted):
+        former = release_values.former_settings(text, desired)
+        _note(cluster, config, service, former | release_values.former_annotations(status.marks(service), wanted))
     changes = [_patch_service(cluster, config, service, wanted)]
     mark = status.marks(config_map).get(_MARK, "")
     if desired != text:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from tasks.core import annotations as annotations_
 from tasks.core.errors import ResourceFailed
 
 Version = tuple[int, int]
@@ -26,11 +27,14 @@ _TLS_MODE = ("common", "security", "tlsMode")
 _REST_PORT = ("proxy", "http", "port")
 _REST_ENABLED = ("proxy", "http", "enabled")
 _GRPC_PORT = ("proxy", "port")
+_SERVICE_TYPE, _ANNOTATION = "service.type", "service.annotations/"
+_SETTINGS = {"user.yaml:common.security.tlsMode": _TLS_MODE, "user.yaml:proxy.http.port": _REST_PORT}
+_SET_BY_US = dict(zip(_SETTINGS, (("1",), (str(REST_PORT), str(REST_PORT + 1))), strict=True))
 _DEFAULT_GRPC_PORT = "19530"
 _SHARED_PORT_IS_FATAL = (2, 5)
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")  # Go's strconv.ParseBool, which reads this key
 _NULL = ("", "~", "null", "Null", "NULL")
-_MAP, _STR, _INT, _NOTHING = (f"tag:yaml.org,2002:{kind}" for kind in ("map", "str", "int", "null"))
+_MAP, _STR, _NOTHING = (f"tag:yaml.org,2002:{kind}" for kind in ("map", "str", "null"))
 _SECRET = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
 _ABSENT = "(absent)"
 
@@ -85,6 +89,115 @@ def desired_values(
         raise _refused("values", "extraConfigFiles.user.yaml is not text", "Make it a block of text: user.yaml: |+")
     files[USER_YAML] = desired_user_yaml(text, milvus_version)
     return values
+
+
+def former_values(current: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[str, str | None]:
+    """What the keys of ours that change say in `current`, None where they are missing; never any other key."""
+    before, after = dict(_said(current)), dict(_said(desired))
+    return {key: before.get(key) for key, text in after.items() if before.get(key) != text}
+
+
+def former_settings(text: str | None, desired: str) -> dict[str, str | None]:
+    """`former_values` of a `user.yaml` alone."""
+    return former_values(_settings(text or ""), _settings(desired))
+
+
+def former_annotations(present: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:
+    """`former_values` of a live Service's annotations."""
+    return {
+        f"{_ANNOTATION}{key}": present.get(key)
+        for key, text in wanted.items()
+        if not annotations_.same(key, present.get(key), text)
+    }
+
+
+def without_annotations(
+    current: Mapping[str, Any], ours: Mapping[str, str], former: Mapping[str, str | None]
+) -> dict[str, Any]:
+    """User values without the Service annotations that say what `ours` say.
+
+    One that said something before us says it again; one that somebody has changed since is theirs and stays.
+    """
+    values = copy.deepcopy(dict(current))
+    present = service_annotations(values)
+    for key, text in ours.items():
+        if not annotations_.same(key, present.get(key), text):
+            continue
+        _put(values, ("service", "annotations", key), former.get(f"{_ANNOTATION}{key}"))
+    return values
+
+
+def as_before(current: Mapping[str, Any], former: Mapping[str, str | None]) -> dict[str, Any]:
+    """User values with the Service's type, TLS and the REST port as they were.
+
+    Keys not in `former` stay, and so does what somebody has changed since.
+    """
+    values = copy.deepcopy(dict(current))
+    if _SERVICE_TYPE in former and (values.get("service") or {}).get("type") == "ClusterIP":
+        _put(values, ("service", "type"), former[_SERVICE_TYPE])
+    text = (values.get("extraConfigFiles") or {}).get(USER_YAML)
+    if text is not None:
+        _put(values, ("extraConfigFiles", USER_YAML), user_yaml_as_before(text, former) or None)
+    return values
+
+
+def user_yaml_as_before(text: str, former: Mapping[str, str | None]) -> str:
+    """Text of `user.yaml` with TLS and the REST port as they were; the very same text when they are.
+
+    Empty when nothing else stood in it.
+    """
+    root = _parse(text)
+    for key, path in _SETTINGS.items():
+        if key not in former or _find(root, path) not in _SET_BY_US[key]:
+            continue
+        value = former[key]
+        root = _without(root, path) if value is None else _with(root, path, value)
+    if not root.value:
+        return ""
+    if _find_all(root) == _find_all(_parse(text)):
+        return text
+    return yaml.serialize(root, Dumper=yaml.SafeDumper, width=10_000, allow_unicode=True)
+
+
+def _find_all(root: yaml.MappingNode) -> dict[str, str | None]:
+    return {key: _find(root, path) for key, path in _SETTINGS.items()}
+
+
+def _said(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every key of ours that these values have, and what it says."""
+    service = values.get("service")
+    if isinstance(service, Mapping) and service.get("type") is not None:
+        yield _SERVICE_TYPE, str(service["type"])
+    for key, said in service_annotations(values).items():
+        yield f"{_ANNOTATION}{key}", said
+    files = values.get("extraConfigFiles")
+    text = files.get(USER_YAML) if isinstance(files, Mapping) else None
+    if isinstance(text, str):
+        for key, found in _find_all(_parse(text)).items():
+            if found is not None:
+                yield key, found
+
+
+def _settings(text: str) -> dict[str, Any]:
+    return {"extraConfigFiles": {USER_YAML: text}}
+
+
+def _put(values: dict[str, Any], path: tuple[str, ...], value: str | None) -> None:
+    """Set one value; None takes it away, and with it the sections that are empty then."""
+    section = values.get(path[0])
+    if len(path) == 1:
+        if value is None:
+            values.pop(path[0], None)
+        else:
+            values[path[0]] = value
+        return
+    if not isinstance(section, dict):
+        if value is None:
+            return
+        section = values[path[0]] = {}
+    _put(section, path[1:], value)
+    if not section:
+        del values[path[0]]
 
 
 def service_annotations(values: Mapping[str, Any]) -> dict[str, str]:
@@ -188,8 +301,24 @@ def _find(root: yaml.MappingNode, path: tuple[str, ...]) -> str | None:
     return found
 
 
-def _with(root: yaml.MappingNode, path: tuple[str, ...], value: int) -> yaml.MappingNode:
-    """A copy with an integer at `path`; the mappings along the way are copied too, since an alias may share them."""
+def _without(root: yaml.MappingNode, path: tuple[str, ...]) -> yaml.MappingNode:
+    """A copy without what stands at `path`, nor the mappings that are empty then."""
+    pairs: list[tuple[yaml.Node, yaml.Node]] = []
+    for key, value in root.value:
+        rest = _rest(key, path)
+        if rest == ():
+            continue
+        if rest and isinstance(value, yaml.MappingNode) and value.value:
+            left = _without(value, rest)
+            if left.value:
+                pairs.append((key, left))
+        else:
+            pairs.append((key, value))
+    return _mapping(root, pairs)
+
+
+def _with(root: yaml.MappingNode, path: tuple[str, ...], value: int | str) -> yaml.MappingNode:
+    """A copy with a scalar at `path`; the mappings along the way are copied too, since an alias may share them."""
     pairs = list(root.value)
     ways = [(place, rest) for place, (key, _) in enumerate(pairs) if (rest := _rest(key, path)) is not None]
     # The way that says something about this very key already, else the last one: a flat `a.b` may stand beside `a`.
@@ -212,9 +341,10 @@ def _says(node: yaml.Node, rest: tuple[str, ...]) -> bool:
     return not rest or (isinstance(node, yaml.MappingNode) and _find(node, rest) is not None)
 
 
-def _nested(path: tuple[str, ...], value: int) -> yaml.Node:
+def _nested(path: tuple[str, ...], value: int | str) -> yaml.Node:
     if not path:
-        return yaml.ScalarNode(_INT, str(value))
+        # Text is what somebody wrote in a file: it means there what YAML reads in it.
+        return yaml.compose(str(value), Loader=yaml.SafeLoader) or yaml.ScalarNode(_NOTHING, "")
     return yaml.MappingNode(_MAP, [(yaml.ScalarNode(_STR, path[0]), _nested(path[1:], value))], flow_style=False)
 
 

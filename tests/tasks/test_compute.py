@@ -42,7 +42,10 @@ def test_an_address_is_reserved_and_then_found(world: World, journal: Journal) -
     assert made.address == found.address
     assert made.address.count(".") == 3
     assert world.writes() == before
-    assert [change.resource for change in journal.writes] == [f"addresses/{world.service}"]
+    assert [change.resource for change in journal.writes] == [
+        f"configmap {world.namespace}/{world.service}-l7",
+        f"addresses/{world.service}",
+    ]
     free(world)
 
 
