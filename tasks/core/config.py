@@ -21,6 +21,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from tasks.core import names
 from tasks.core.errors import ConfigurationError
@@ -138,9 +139,18 @@ def separated(value: Any) -> Any:
     return value
 
 
-Domain = Annotated[str, AfterValidator(_domain)]
-Label = Annotated[str, AfterValidator(_label)]
-ComputeName = Annotated[str, AfterValidator(_compute_name)]
+def _shown(pattern: re.Pattern[str], longest: int, *, optional: bool = True) -> FieldInfo:
+    """What a validator checks, for a reader of the JSON schema: Prefect refuses a wrong value before a run is made."""
+    text = f"^({pattern.pattern})?$" if optional else f"^{pattern.pattern}$"
+    info: FieldInfo = Field(json_schema_extra={"pattern": text, "maxLength": longest})
+    return info
+
+
+Domain = Annotated[str, AfterValidator(_domain), _shown(_DOMAIN, 253, optional=False)]
+Label = Annotated[str, AfterValidator(_label), _shown(_LABEL, 63)]
+Release = Annotated[str, AfterValidator(_release), _shown(_LABEL, 53, optional=False)]
+ComputeName = Annotated[str, AfterValidator(_compute_name), _shown(_COMPUTE_NAME, 63)]
+Project = Annotated[str, AfterValidator(_project), _shown(_PROJECT, 128)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 
 _TICKET_MAX = 200
@@ -156,7 +166,7 @@ class LoadBalancerConfig(BaseModel):
     domain: Domain = Field(title="Domain", examples=["milvus.example.com"])
     """Name clients dial, lower case; it becomes the host rule and stands in the certificate."""
 
-    release: Annotated[str, AfterValidator(_release)] = Field(default="my-release", title="Milvus release")
+    release: Release = Field(default="my-release", title="Milvus release")
     """Helm release of Milvus; the names of everything made are derived from it, as in the published guide."""
 
     namespace: Label = Field(default="default", title="Namespace", min_length=1)
@@ -175,7 +185,7 @@ class LoadBalancerConfig(BaseModel):
     """Name of the kubernetes.io/tls Secret; required for existing-secret. Empty: <release>-milvus-tls."""
 
     # --- where ---------------------------------------------------------------------------------------------------
-    project: Annotated[str, AfterValidator(_project)] = Field(default="", title="Google Cloud project")
+    project: Project = Field(default="", title="Google Cloud project")
     """Project ID of the cluster and the load balancer. Empty: MILVUS_L7_PROJECT, else that of the credentials."""
 
     kube_context: str = Field(default="", title="Kubernetes context", max_length=253)
@@ -194,7 +204,7 @@ class LoadBalancerConfig(BaseModel):
     dns_managed_zone: ComputeName = Field(default="", title="Cloud DNS zone")
     """Managed zone to write the A record into. Empty: DNS is only checked, and the record to create is shown."""
 
-    dns_project: Annotated[str, AfterValidator(_project)] = Field(default="", title="Cloud DNS project")
+    dns_project: Project = Field(default="", title="Cloud DNS project")
     """Project of the managed zone. Empty: the project above."""
 
     dns_ttl_seconds: int = Field(default=300, ge=1, le=86_400, title="DNS record TTL (s)")
@@ -268,7 +278,7 @@ class LoadBalancerConfig(BaseModel):
     """Reference of the request, repeated in the report."""
 
     callback_url: Annotated[str, AfterValidator(_callback_url)] = Field(
-        default="", title="Callback URL", max_length=1024
+        default="", title="Callback URL", max_length=1024, json_schema_extra={"pattern": r"^(https?://[^/@]+(/.*)?)?$"}
     )
     """URL that is sent the outcome as JSON when the run ends. Empty: nobody is told."""
 
