@@ -28,6 +28,9 @@ CATALOGUE: dict[str, Kind] = {
     "compute-unavailable": Kind("Compute answers 503 backendError", {"method": ""}),
     "stale-fingerprint": Kind("updates of a resource answer 412 conditionNotMet", {"collection": "urlMaps"}),
     "slow-operations": Kind("operations take this long", {"seconds": 30.0}),
+    # Credentials
+    "short-tokens": Kind("access tokens that Google hands out from now on live this long", {"seconds": 3.0}),
+    "token-revoked": Kind("Google and the API server no longer accept a token that was handed out and has not expired"),
     # Controllers and the data plane
     "controller-off": Kind("the Ingress controller does nothing: no events, no address"),
     "managed-certificate-controller-off": Kind("the ManagedCertificate controller does nothing"),

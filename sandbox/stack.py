@@ -27,6 +27,7 @@ from sandbox.faults import Faults
 from sandbox.files import lock_of
 from sandbox.gke.controllers import Controllers
 from sandbox.gke.install import install
+from sandbox.kube import discovery
 from sandbox.kube.server import KubernetesApi
 from sandbox.kube_client import KubeClient, key_of
 from sandbox.latency import PROFILES, Latency, ProfileName
@@ -43,6 +44,7 @@ Progress = Callable[[str, float], None]
 
 PROJECT = "sandbox-project"
 ZONE = "sandbox-zone-a"
+LOCATION, CLUSTER = "sandbox-zone", "sandbox"
 DNS_ZONE, DNS_NAME = "sandbox-zone", "milvus.example."
 _READY_SECONDS = 120.0
 _HIGH_PORTS = {443: 8443, 80: 8080}
@@ -186,8 +188,26 @@ class Stack:
 
     def _start_kubernetes(self, authority: CertificateAuthority) -> None:
         if self._given_kubeconfig is None:
-            self.kube = KubernetesApi(self.directory / "kube", authority, self.faults, pod_logs=self._pod_logs)
+            self.kube = KubernetesApi(
+                self.directory / "kube",
+                authority,
+                self.faults,
+                outside=self.compute.user_of,
+                pod_logs=self._pod_logs,
+            )
             self._begin(self.kube)
+            self._register(self.kube)
+
+    def _register(self, kube: KubernetesApi) -> None:
+        """Make the cluster known to the GKE API, so that `gke_cluster` and `gke_location` find it."""
+        facts = kube.kubeconfig()["clusters"][0]["cluster"]
+        self.compute.clusters.add(
+            LOCATION,
+            CLUSTER,
+            endpoint=facts["server"].removeprefix("https://"),
+            ca_certificate=facts["certificate-authority-data"],
+            version=discovery.VERSION["gitVersion"].removeprefix("v"),
+        )
 
     def _start_dataplane(self, ports: dict[int, int]) -> None:
         self.dataplane = DataPlane(

@@ -1,7 +1,9 @@
 """Who calls: bearer tokens of the sandbox and JWTs of its service account.
 
 Accepted are (a) opaque access tokens handed out here, (b) JWTs the service account signed itself, which google-auth
-sends to Compute instead of asking for a token, (c) tokens that `/token` gave for such a JWT (RFC 7523).
+sends to Compute instead of asking for a token, (c) tokens that `/token` gave for such a JWT (RFC 7523) or for a user's
+refresh token (RFC 6749), and that the metadata server gave. Those of (c) fall to the faults `short-tokens` and
+`token-revoked`.
 """
 
 import base64
@@ -19,19 +21,25 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from sandbox.compute import errors
+from sandbox.faults import Faults
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _SKEW_SECONDS = 300
-_GRANT_SECONDS = 3600
+_GRANT_SECONDS = 3600.0
+_CACHED_SHARE = 0.25
+"""The metadata server gives the same token again until so much of its life is left, in Google's case some minutes."""
 
 
 class Credentials:
     """Issues and recognises credentials; safe to use from every thread."""
 
-    def __init__(self, project: str, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    def __init__(self, project: str, faults: Faults | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._clock, self._faults = clock, faults or Faults()
         self._lock = threading.Lock()
         self._tokens: dict[str, tuple[str, float]] = {}
+        self._granted: list[str] = []
+        self._metadata: tuple[str, float] = ("", 0.0)
+        self._refresh_token = f"1//sandbox-{secrets.token_urlsafe(24)}"
         self._key: rsa.RSAPrivateKey | None = None
         self._key_id = secrets.token_hex(20)
         self._project = project
@@ -57,6 +65,21 @@ class Credentials:
             "universe_domain": "googleapis.com",
         }
 
+    def authorized_user(self, token_uri: str) -> dict[str, str]:
+        """The JSON that `gcloud auth application-default login` leaves; the user is the service account's."""
+        return {
+            "type": "authorized_user",
+            "client_id": "sandbox.apps.googleusercontent.com",
+            "client_secret": "sandbox",
+            "refresh_token": self._refresh_token,
+            "token_uri": token_uri,
+        }
+
+    def granted(self) -> list[str]:
+        """Every token that was asked for, oldest first."""
+        with self._lock:
+            return list(self._granted)
+
     def access_token(self, user: str, lifetime_seconds: float) -> str:
         """Hand out an opaque bearer token."""
         token = f"ya29.sandbox-{secrets.token_urlsafe(32)}"
@@ -73,23 +96,54 @@ class Credentials:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise errors.login_required()
-        with self._lock:
-            user, expiry = self._tokens.get(token, ("", 0.0))
-        if user and expiry > self._clock():
+        if user := self.bearer(token):
             return user
-        if not user and token.count(".") == 2 and self._signed(token):
+        if token not in self._tokens and token.count(".") == 2 and self._signed(token):
             return self.email
         raise errors.invalid_credentials()
 
     def grant(self, form: bytes) -> tuple[int, dict[str, Any]]:
         """Answer the token endpoint: an access token for a JWT, or OAuth's own error."""
         given = dict(urllib.parse.parse_qsl(form.decode(errors="replace")))
-        if given.get("grant_type") != _GRANT:
-            return 400, {"error": "unsupported_grant_type", "error_description": "Invalid grant_type"}
-        if not self._signed(given.get("assertion", "")):
-            return 400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
-        token = self.access_token(self.email, _GRANT_SECONDS)
-        return 200, {"access_token": token, "expires_in": _GRANT_SECONDS - 1, "token_type": "Bearer"}
+        match given.get("grant_type"):
+            case "refresh_token":
+                if not secrets.compare_digest(given.get("refresh_token", ""), self._refresh_token):
+                    return 400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
+            case kind if kind != _GRANT:
+                return 400, {"error": "unsupported_grant_type", "error_description": "Invalid grant_type"}
+            case _:
+                if not self._signed(given.get("assertion", "")):
+                    return 400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+        token, seconds = self._grant()
+        return 200, {"access_token": token, "expires_in": int(seconds), "token_type": "Bearer"}
+
+    def from_metadata(self) -> dict[str, Any]:
+        """The token of the metadata server, kept there until its life comes to an end."""
+        token, until = self._metadata
+        if until <= self._clock() or token not in self._tokens:
+            token, seconds = self._grant()
+            until = self._clock() + seconds * (1 - _CACHED_SHARE)
+            self._metadata = token, until
+        left = self._tokens[token][1] - self._clock()
+        return {"access_token": token, "expires_in": max(0, int(left)), "token_type": "Bearer"}
+
+    def _grant(self) -> tuple[str, float]:
+        seconds = float((self._faults.strike("short-tokens") or {}).get("seconds", _GRANT_SECONDS))
+        token = self.access_token(self.email, seconds)
+        with self._lock:
+            self._granted.append(token)
+        return token, seconds
+
+    def bearer(self, token: str) -> str:
+        """The user of an access token; empty when it is not known, has expired or was revoked."""
+        with self._lock:
+            user, expiry = self._tokens.get(token, ("", 0.0))
+            if not user or expiry <= self._clock():
+                return ""
+            if token in self._granted and self._faults.strike("token-revoked"):
+                self._tokens[token] = user, 0.0
+                return ""
+        return user
 
     def _signed(self, jwt: str) -> bool:
         """Whether a JWT is of the service account, signed by its key, and valid now.

@@ -1,4 +1,4 @@
-"""The Compute API as a server on loopback: assembly, authentication, batches.
+"""Google's APIs as a server on loopback: assembly, authentication, batches.
 
 One event loop owns the store; the name server and everybody else meet it over the wire or through thread-safe parts.
 """
@@ -21,11 +21,13 @@ from sandbox.compute import batch, errors, messages, permissions
 from sandbox.compute.api import ComputeResources
 from sandbox.compute.auth import Credentials
 from sandbox.compute.catalogue import LIMITS
+from sandbox.compute.clusters import Clusters
 from sandbox.compute.counts import Counts
 from sandbox.compute.dataplane import DataPlaneFeed
 from sandbox.compute.health import Health
 from sandbox.compute.issuance import Issuance
 from sandbox.compute.messages import Reply, Request
+from sandbox.compute.metadata import MetadataServer
 from sandbox.compute.mutations import Mutations
 from sandbox.compute.operations import Operations
 from sandbox.compute.store import Store
@@ -44,7 +46,9 @@ log = logging.getLogger(__name__)
 
 
 class ComputeApi:
-    """Google's Compute and Cloud DNS APIs of one project; `url` is known before `start`.
+    """Google's Compute, Cloud DNS and GKE APIs of one project, its token endpoint and its metadata server.
+
+    `url` is known before `start`.
 
     Nothing is stored on disk: the resources live as long as the object. `directory` is where a file would go.
     """
@@ -76,7 +80,9 @@ class ComputeApi:
         self._issuance = Issuance(store, dns, ca, faults, latency)
         self._background: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._credentials = Credentials(project)
+        self._credentials = Credentials(project, faults)
+        self._metadata = MetadataServer(self._credentials, project)
+        self.clusters = Clusters(project, faults)
         self._counts = Counts()
         self._server = Server(Starlette(routes=self._routes()), name="compute-api", port=port)
         self.url = self._server.url
@@ -98,6 +104,18 @@ class ComputeApi:
         """An opaque bearer token; `user` shows in operations and in the counts."""
         return self._credentials.access_token(user, lifetime_seconds)
 
+    def authorized_user(self) -> dict[str, str]:
+        """What a person's `gcloud auth application-default login` leaves, for this token endpoint."""
+        return self._credentials.authorized_user(f"{self.url}/token")
+
+    def user_of(self, token: str) -> str:
+        """Whose access token this is, for other servers that trust Google; empty when it is not, or no longer, good."""
+        return self._credentials.bearer(token)
+
+    def granted_tokens(self) -> list[str]:
+        """Every token that the token endpoint and the metadata server have handed out, oldest first."""
+        return self._credentials.granted()
+
     def request_counts(self, user: str | None = None) -> dict[str, int]:
         """Answered requests by verb: get, list, create, update, patch, delete, and `read` for everything else.
 
@@ -108,6 +126,7 @@ class ComputeApi:
     def _routes(self) -> list[Route]:
         return [
             Route("/token", self._token, methods=["POST"]),
+            *self._metadata.routes(),
             Route("/batch/compute/{version}", self._batch, methods=["POST"]),
             Route("/batch/dns/{version}", self._batch, methods=["POST"]),
             Route("/batch", self._batch, methods=["POST"]),
@@ -167,6 +186,8 @@ class ComputeApi:
                 return self._cloud_dns(request, segments[3:])
             case ["sandbox", "v1", *rest]:
                 return await self._feed.answer(request, rest)
+            case ["v1", "projects", _, "locations", *_]:
+                return self.clusters.answer(request, segments[2:])
             case ["v1" | "v3", "projects", project] if project == f"{self.project}:testIamPermissions":
                 return Reply(permissions.granted(self._faults, request.json()))
         raise errors.no_such_url()

@@ -38,6 +38,7 @@ class KubernetesApi:
         faults: switches `kube-forbidden`, `kube-unauthorized`, `kube-unavailable`.
         port: 0 takes a free one.
         clock: the time in creationTimestamp and the like.
+        outside: whose token it is that this server did not make, asked at every request; empty: nobody's.
         pod_logs: what `kubectl logs` shows of a namespace, pod and container.
         bare: without the work of a kube-controller-manager, see `bare`.
     """
@@ -50,11 +51,12 @@ class KubernetesApi:
         *,
         port: int = 0,
         clock: Clock = _utc_now,
+        outside: Callable[[str], str] = lambda _token: "",
         pod_logs: PodLogs | None = None,
         bare: bool = False,
     ) -> None:
         self._ca = ca
-        self.store, self.registry, self._users = Store(), Registry(), Users(faults)
+        self.store, self.registry, self._users = Store(), Registry(), Users(faults, outside)
         deletion = Deletion(self.store, clock)
         writes = Writes(self.store, deletion, clock, bare_cluster=bare)
         authority = ca.certificate_pem.decode()

@@ -2,13 +2,16 @@
 
 import os
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tasks.clients import imports, settings
+from tasks.clients import imports
 from tasks.core.errors import AccessRefused, Unreachable
 
+if TYPE_CHECKING:
+    from tasks.clients.lasting import Credentials
+
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-_LOGIN = "Log in: gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"
+LOGIN = "Log in: gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"
 
 
 def _default() -> tuple[Any, str]:
@@ -31,36 +34,19 @@ def _default_of(_file: str) -> tuple[Any, str]:
         credentials, project = google.auth.default(scopes=[_SCOPE])
     except GoogleAuthError as error:
         raise AccessRefused(
-            resource="Application Default Credentials", observed=str(error)[:300], mend=_LOGIN, layer="compute"
+            resource="Application Default Credentials", observed=str(error)[:300], mend=LOGIN, layer="compute"
         ) from error
-    if settings.compute_endpoint():
-        credentials = _speaking_to_nobody_else(credentials)
-    return credentials, project or ""
+    return imports.load("tasks.clients.lasting").Credentials(credentials), project or ""
 
 
-def _speaking_to_nobody_else(source: Any) -> Any:
-    """The same tokens, without what google-auth asks Google beside them.
-
-    Service-account credentials look up their regional access boundary at iamcredentials.googleapis.com, which an
-    emulator's account does not have; credentials with a refresh handler do not.
-    """
-    from google.oauth2.credentials import Credentials
-
-    def renew(request: Any, scopes: Any) -> tuple[str, Any]:
-        del scopes  # those of `source` apply
-        source.refresh(request)
-        return source.token, source.expiry
-
-    return Credentials(token=None, refresh_handler=renew)  # type: ignore[no-untyped-call]
-
-
-def credentials() -> Any:
+def credentials() -> "Credentials":
     """Google credentials of this process.
 
     Raises:
         AccessRefused: there are none.
     """
-    return _default()[0]
+    found: Credentials = _default()[0]
+    return found
 
 
 def project() -> str:
@@ -68,19 +54,28 @@ def project() -> str:
     return _default()[1]
 
 
-def token() -> str:
-    """A bearer token that is valid now, refreshed when it is not."""
+def token(*, refused: str = "", seconds: float = 0.0) -> str:
+    """A bearer token that is valid now.
+
+    Args:
+        refused: a token that a server did not accept; empty: none. It is renewed, if nobody has done that already.
+        seconds: for so long it should be good, as far as the token endpoint allows.
+
+    Raises:
+        AccessRefused: the token endpoint refuses.
+        Unreachable: it does not answer.
+    """
     from google.auth.exceptions import GoogleAuthError, TransportError
-    from google.auth.transport.requests import Request
 
     current = credentials()
-    if not current.valid:
-        try:
-            current.refresh(Request())
-        except TransportError as error:
-            raise Unreachable("Google token endpoint", str(error)[:200], "Check the network and run again.") from error
-        except GoogleAuthError as error:
-            raise AccessRefused("Application Default Credentials", str(error)[:300], _LOGIN, "compute") from error
+    try:
+        if refused:
+            current.replace(refused)
+        current.ready(seconds)
+    except TransportError as error:
+        raise Unreachable("Google token endpoint", str(error)[:200], "Check the network and run again.") from error
+    except GoogleAuthError as error:
+        raise AccessRefused("Application Default Credentials", str(error)[:300], LOGIN, "compute") from error
     return str(current.token)
 
 

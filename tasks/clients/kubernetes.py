@@ -25,6 +25,8 @@ from tasks.core.errors import AccessRefused, FieldConflict, ProvisioningError, R
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
+    from tasks.clients.kubeconfig import Access
+
 _TIMEOUT = (5.0, 30.0)
 """Connect and read limit of one call, in seconds."""
 
@@ -63,8 +65,8 @@ LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 class Cluster:
     """One cluster, as one set of credentials sees it."""
 
-    def __init__(self, api: "ApiClient") -> None:
-        self._api = api
+    def __init__(self, api: "ApiClient", access: "Access") -> None:
+        self._api, self._access = api, access
 
     @property
     def host(self) -> str:
@@ -182,9 +184,9 @@ class Cluster:
 
     def kubeconfig(self, namespace: str) -> Object:
         """A kubeconfig with our credentials of this moment, for a program that takes nothing else."""
+        self._access.renew("")
         configuration = self._api.configuration
-        header = str((configuration.auth_settings().get("BearerToken") or {}).get("value") or "")
-        user = _user(header)
+        user = _user(self._authorization())
         if configuration.cert_file:
             user |= {"client-certificate": configuration.cert_file, "client-key": configuration.key_file}
         server: Object = {"server": configuration.host}
@@ -228,9 +230,13 @@ class Cluster:
         response = self._request(method, path, query, body, content_type, timeout)
         text = response.data
         try:
-            return response.status, json.loads(text) if text else {}
+            answer = json.loads(text) if text else {}
         except ValueError:
-            return response.status, {"message": text[:200].decode("utf-8", "replace")}
+            answer = {"message": text[:200].decode("utf-8", "replace")}
+        if response.status == 401:
+            told = str(answer.get("message") or "HTTP 401")[:600]
+            raise AccessRefused("", f"the API server does not accept our credentials ({told})", self._access.mend)
+        return response.status, answer
 
     def _request(
         self,
@@ -241,14 +247,40 @@ class Cluster:
         content_type: str = "application/json",
         timeout: tuple[float, float] = _TIMEOUT,
     ) -> Any:
-        """Send one request through the client's own pool, with fresh credentials, and return urllib3's response."""
+        """Send one request through the client's own pool, with fresh credentials, and return urllib3's response.
+
+        Credentials that are refused are renewed, and the request sent once more: a server that answers 401 has done
+        nothing yet.
+        """
+        sent, response = self._send(method, path, query, body, content_type, timeout)
+        if response.status == 401:
+            self._access.renew(sent)
+            again = self._authorization()
+            if again != sent:
+                response.drain_conn()
+                _, response = self._send(method, path, query, body, content_type, timeout)
+        return response
+
+    def _authorization(self) -> str:
+        return str((self._api.configuration.auth_settings().get("BearerToken") or {}).get("value") or "")
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: list[tuple[str, str]] | tuple[()],
+        body: Object | None,
+        content_type: str,
+        timeout: tuple[float, float],
+    ) -> tuple[str, Any]:
+        """The Authorization header that was sent, and the response."""
         import urllib3
 
         headers = {"Accept": "application/json", "Content-Type": content_type}
         _, url, headers, *_ = self._api.param_serialize(
             method, path, query_params=list(query), header_params=headers, auth_settings=["BearerToken"]
         )
-        return self._api.rest_client.pool_manager.request(
+        response = self._api.rest_client.pool_manager.request(
             method,
             url,
             body=None if body is None else json.dumps(body),
@@ -257,6 +289,7 @@ class Cluster:
             retries=False,
             preload_content="watch=true" not in url,
         )
+        return headers.get("authorization", ""), response
 
 
 class Watching:
@@ -357,9 +390,9 @@ def _cluster(_kubeconfig: str, context: str, gke_cluster: str, gke_location: str
 
     client = imports.load("kubernetes.client")
 
-    configuration = kubeconfig.from_gke(project, gke_location, gke_cluster) if gke_cluster else kubeconfig.load(context)
-    configuration.connection_pool_maxsize = 16
-    return Cluster(client.ApiClient(configuration))
+    access = kubeconfig.from_gke(project, gke_location, gke_cluster) if gke_cluster else kubeconfig.load(context)
+    access.configuration.connection_pool_maxsize = 16
+    return Cluster(client.ApiClient(access.configuration), access)
 
 
 @contextmanager
@@ -390,8 +423,6 @@ def _checked(status: int, body: Object) -> Object:
     if status < 300:
         return body
     message = str(body.get("message") or f"HTTP {status}")[:600]
-    if status == 401:
-        raise AccessRefused("", f"the API server does not accept our credentials ({message})", _LOGIN)
     if status == 403:
         raise AccessRefused("", message, "Ask for a Role with this verb; see: kubectl auth can-i --list")
     causes = (body.get("details") or {}).get("causes") or []
@@ -405,9 +436,6 @@ def _checked(status: int, body: Object) -> Object:
     if status == 429 or (status >= 500 and "typed patch object" not in message):
         raise Unreachable("", f"the API server answered {status} ({message})", "It may pass by itself; run again.")
     raise ResourceFailed("", message, "The API server refuses the object; the message names the field.")
-
-
-_LOGIN = "Get new credentials: gcloud container clusters get-credentials CLUSTER --location LOCATION"
 
 
 def _short(error: BaseException) -> str:
