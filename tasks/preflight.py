@@ -4,14 +4,14 @@ A check is a function that gives findings; a list runs them. What only Compute o
 guessed here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import tenacity
 from pydantic import BaseModel, ConfigDict
 
-from tasks import events, milvus_release, steps, tls_secret
+from tasks import callback, events, milvus_release, steps, tls_secret
 from tasks.clients import compute, kubernetes
 from tasks.clients.kubernetes import Cluster, Kind
 from tasks.core import annotations, manifests, names, release_values, status
@@ -43,7 +43,7 @@ def preflight(config: LoadBalancerConfig) -> Found:
     Raises:
         PreflightFailed: with every finding; with only one when the cluster cannot be reached at all.
     """
-    cluster, version = _first_contact(config)
+    cluster, version = first_contact(config)
     checks: list[Check] = [
         service_and_release,
         kinds,
@@ -52,15 +52,9 @@ def preflight(config: LoadBalancerConfig) -> Found:
         certificate,
         access,
         project_and_address,
+        callback_is_allowed,
     ]
-    failures: list[ProvisioningError] = []
-    for check in checks:
-        try:
-            failures += _patiently(partial(_all_of, check, cluster, config))
-        except ProvisioningError as error:
-            failures.append(error)
-    if failures:
-        raise PreflightFailed.of(list({str(failure): failure for failure in failures}.values()))
+    examine(cluster, config, checks)
     events.remember(
         cluster,
         config.namespace,
@@ -79,7 +73,23 @@ def preflight(config: LoadBalancerConfig) -> Found:
     )
 
 
-def _first_contact(config: LoadBalancerConfig) -> tuple[Cluster, str]:
+def examine(cluster: Cluster, config: LoadBalancerConfig, checks: Sequence[Check]) -> None:
+    """Run every check, and end if one found something.
+
+    Raises:
+        PreflightFailed: with the findings of all.
+    """
+    failures: list[ProvisioningError] = []
+    for check in checks:
+        try:
+            failures += _patiently(partial(_all_of, check, cluster, config))
+        except ProvisioningError as error:
+            failures.append(error)
+    if failures:
+        raise PreflightFailed.of(list({str(failure): failure for failure in failures}.values()))
+
+
+def first_contact(config: LoadBalancerConfig) -> tuple[Cluster, str]:
     """The cluster and its version; a blip is forgiven, a cluster that is not there is told within seconds."""
     try:
         cluster = kubernetes.cluster(config)
@@ -236,14 +246,15 @@ def access(cluster: Cluster, config: LoadBalancerConfig) -> Findings:
         if live is not None and not manifests.differences(live, manifest):
             continue
         # An apply that makes an object needs both.
-        yield from _refused(cluster, config, kind, ("patch",) if live is not None else ("create", "patch"))
+        yield from refused(cluster, config, kind, ("patch",) if live is not None else ("create", "patch"))
     if config.certificate_mode is CertificateMode.SELF_MANAGED:
         live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret)
         if live is None:
-            yield from _refused(cluster, config, kubernetes.SECRET, ("create",))
+            yield from refused(cluster, config, kubernetes.SECRET, ("create",))
 
 
-def _refused(cluster: Cluster, config: LoadBalancerConfig, kind: Kind, verbs: tuple[str, ...]) -> Findings:
+def refused(cluster: Cluster, config: LoadBalancerConfig, kind: Kind, verbs: tuple[str, ...]) -> Findings:
+    """Those of the verbs that we may not use on objects of the kind."""
     for verb in verbs:
         if not cluster.may(verb, kind, config.namespace):
             yield AccessRefused(
@@ -267,7 +278,7 @@ def project_and_address(_cluster: Cluster, config: LoadBalancerConfig) -> Findin
             "Name another address with address_name.",
             "compute",
         )
-    strangers = [rule for rule in map(status.tail, found.get("users") or []) if not _rule_is_of(api, rule, config)]
+    strangers = [rule for rule in map(status.tail, found.get("users") or []) if not rule_is_of(api, rule, config)]
     if strangers:
         yield ResourceFailed(
             resource,
@@ -275,6 +286,12 @@ def project_and_address(_cluster: Cluster, config: LoadBalancerConfig) -> Findin
             "Two load balancers cannot share it: name another with address_name.",
             "compute",
         )
+
+
+def callback_is_allowed(_cluster: Cluster, config: LoadBalancerConfig) -> Findings:
+    """Whoever wants to be told the outcome can be told it."""
+    if fault := callback.fault(config):
+        yield fault
 
 
 def foreign_owner(live: dict[str, Any]) -> str:
@@ -320,7 +337,7 @@ def _manifests(config: LoadBalancerConfig) -> list[tuple[Kind, manifests.Manifes
     return found
 
 
-def _rule_is_of(api: compute.Compute, rule: str, config: LoadBalancerConfig) -> bool:
+def rule_is_of(api: compute.Compute, rule: str, config: LoadBalancerConfig) -> bool:
     """Whether a forwarding rule is our Ingress'; GKE writes the Ingress into its description."""
     facts = api.get("forwardingRules", rule) or {}
     return f"{config.namespace}/{names.ingress(config.release)}" in str(facts.get("description", ""))

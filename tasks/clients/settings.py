@@ -53,3 +53,13 @@ def lease_seconds() -> int:
 def https_port() -> int:
     """Port that clients dial for HTTPS: 443, except in a sandbox that may not bind it."""
     return int(_variable("HTTPS_PORT", "443"))
+
+
+def callback_hosts() -> tuple[str, ...]:
+    """Hosts that may be told an outcome, `host` or `host:port` each, `*` for any; empty: none."""
+    return tuple(host.strip().lower() for host in _variable("CALLBACK_HOSTS").split(",") if host.strip())
+
+
+def callback_secret_file() -> str:
+    """File with the secrets that outcomes are signed with; empty: they are not signed."""
+    return _variable("CALLBACK_SECRET_FILE")

@@ -443,3 +443,12 @@ def test_several_findings_come_together(refused: Refused, world: World) -> None:
         "globalAddresses",
     ):
         assert part in error.observed
+
+
+def test_a_callback_to_a_host_that_nobody_allowed_is_found_before_the_first_write(refused: Refused) -> None:
+    error = refused(callback_url="https://169.254.169.254/computeMetadata?token=x")
+
+    assert error.layer == "configuration"
+    assert "169.254.169.254:443" in error.resource
+    assert "MILVUS_L7_CALLBACK_HOSTS" in error.mend
+    assert "computeMetadata" not in str(error)
