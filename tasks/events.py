@@ -26,8 +26,10 @@ def remember(cluster: Cluster, namespace: str, names: Iterable[str]) -> None:
         baseline |= {_identity(event): _occurrence(event) for event in _of(cluster, namespace, name)}
 
 
-def worst(cluster: Cluster, config: LoadBalancerConfig, names: Iterable[str]) -> Finding | None:
+def worst(cluster: Cluster, config: LoadBalancerConfig, names: Iterable[str], *, reason: str = "") -> Finding | None:
     """Return the gravest finding among this run's events: one to stop, else the newest one, else None.
+
+    With a `reason`, only events that carry it count.
 
     What one object is told under one reason is judged by its newest event: a controller that has since said something
     milder has moved on.
@@ -38,7 +40,7 @@ def worst(cluster: Cluster, config: LoadBalancerConfig, names: Iterable[str]) ->
         event
         for name in dict.fromkeys(names)
         for event in _of(cluster, config.namespace, name)
-        if baseline.get(_identity(event)) != _occurrence(event)
+        if baseline.get(_identity(event)) != _occurrence(event) and reason in ("", event.get("reason"))
     ]
     for event in status.newest_first(fresh):
         newest.setdefault(_topic(event), event)

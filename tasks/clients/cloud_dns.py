@@ -88,7 +88,7 @@ class Zone:
             return Change(resource=resource, action="unchanged", detail=f"says {', '.join(live.rrdatas)}")
         changes = self._zone.changes()
         changes.delete_record_set(live)
-        with _translated(resource):
+        with fencing.writing(resource), _translated(resource):
             changes.create()
             self._finish(changes, resource)
         return Change(resource=resource, action="deleted", detail=f"was {address}")
@@ -116,24 +116,29 @@ def zone(config: LoadBalancerConfig) -> Zone:
     Raises:
         ResourceFailed: there is none of that name.
     """
-    dns = imports.load("google.cloud.dns")
     project = config.dns_project or compute.project(config)
-    endpoint = settings.dns_endpoint()
-    options = {"api_endpoint": endpoint} if endpoint else None
-    client = dns.Client(project=project, credentials=google.credentials(), client_options=options)
-    found = client.zone(config.dns_managed_zone)
-    resource = f"managedZones/{config.dns_managed_zone}"
-    with _translated(resource):
-        exists = found.exists()
-        if exists:
-            found.reload()
-    if not exists:
+    found = find(project, config.dns_managed_zone)
+    if found is None:
         raise ResourceFailed(
-            resource,
+            f"managedZones/{config.dns_managed_zone}",
             f"does not exist in project {project}",
             f"See which there are: gcloud dns managed-zones list --project={project}",
             "dns",
         )
+    return found
+
+
+def find(project: str, name: str) -> Zone | None:
+    """Return the zone of that name, or None if there is none."""
+    dns = imports.load("google.cloud.dns")
+    endpoint = settings.dns_endpoint()
+    options = {"api_endpoint": endpoint} if endpoint else None
+    client = dns.Client(project=project, credentials=google.credentials(), client_options=options)
+    found = client.zone(name)
+    with _translated(f"managedZones/{name}"):
+        if not found.exists():
+            return None
+        found.reload()
     return Zone(found, project)
 
 

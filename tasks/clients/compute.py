@@ -26,7 +26,7 @@ def warm_up() -> None:
 
 
 class Compute:
-    """The Compute API of one project, global resources only."""
+    """The Compute API of one project: global resources, and the network endpoint groups of its zones."""
 
     def __init__(self, project: str, endpoint: str) -> None:
         self.project = project
@@ -50,6 +50,32 @@ class Compute:
             except NotFound:
                 return None
         return _as_dict(found)
+
+    def list_resources(self, collection: str) -> list[dict[str, Any]]:
+        """Return every global resource of a collection; of network endpoint groups those of every zone."""
+        client, _ = self._client(collection)
+        with _translated(collection):
+            request = {"project": self.project}
+            if collection != _ZONAL:
+                return [_as_dict(found) for found in client.list(request=request, retry=None, timeout=_TIMEOUT_SECONDS)]
+            scopes = client.aggregated_list(request=request, retry=None, timeout=_TIMEOUT_SECONDS)
+            return [_as_dict(found) for _, scope in scopes for found in scope.network_endpoint_groups]
+
+    def exists(self, reference: str) -> bool:
+        """Whether there is a resource `COLLECTION/NAME`, or `zones/ZONE/networkEndpointGroups/NAME`."""
+        from google.api_core.exceptions import NotFound
+
+        *place, collection, name = reference.split("/")
+        if not place:
+            return self.get(collection, name) is not None
+        client, argument = self._client(collection)
+        request = {"project": self.project, "zone": place[-1], argument: name}
+        with _translated(reference):
+            try:
+                client.get(request=request, retry=None, timeout=_TIMEOUT_SECONDS)
+            except NotFound:
+                return False
+        return True
 
     def insert(self, collection: str, body: dict[str, Any]) -> None:
         """Create a global resource and wait until it exists.
@@ -130,6 +156,8 @@ class Compute:
             raise _error(resource, status, str(errors[0].get("code", "")), text)
 
 
+_ZONAL = "networkEndpointGroups"
+
 _ARGUMENTS = {
     "addresses": "address",
     "forwardingRules": "forwarding_rule",
@@ -141,6 +169,7 @@ _ARGUMENTS = {
     "sslCertificates": "ssl_certificate",
     "sslPolicies": "ssl_policy",
     "securityPolicies": "security_policy",
+    "networkEndpointGroups": "network_endpoint_group",
 }
 
 _CLIENTS = {
@@ -154,6 +183,7 @@ _CLIENTS = {
     "sslCertificates": "SslCertificatesClient",
     "sslPolicies": "SslPoliciesClient",
     "securityPolicies": "SecurityPoliciesClient",
+    "networkEndpointGroups": "NetworkEndpointGroupsClient",
     "operations": "GlobalOperationsClient",
 }
 
