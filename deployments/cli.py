@@ -17,6 +17,8 @@ import typer
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ConfigurationError, PreflightFailed
 from tasks.core.progress import Journal
+from tasks.core.provision_request import ProvisionRequest
+from tasks.core.verify_request import VerifyRequest
 
 Model = TypeVar("Model", bound=LoadBalancerConfig)
 
@@ -49,11 +51,6 @@ ReportFile = Annotated[Path | None, typer.Option("--report", help="Write the rep
 Keys = Annotated[bool, typer.Option("--keys", help="List every key with its default and meaning, and end.")]
 
 
-@app.callback()
-def _command() -> None:
-    """Keep `provision` a subcommand while it is the only one."""
-
-
 @app.command(epilog=_EXIT_CODES)
 def provision(
     config: ConfigFile = None,
@@ -69,10 +66,31 @@ def provision(
     Example: milvus-l7 provision --set domain=milvus.example.com --set project=my-project
     """
     if keys:
-        _print_keys(LoadBalancerConfig)
+        _print_keys(ProvisionRequest)
         return
-    wanted = _wanted(LoadBalancerConfig, config, set_, report)
+    wanted = _wanted(ProvisionRequest, config, set_, report)
     raise typer.Exit(_run("provision", wanted, report))
+
+
+@app.command(epilog=_EXIT_CODES)
+def verify(
+    config: ConfigFile = None,
+    set_: Pairs = None,
+    report: ReportFile = None,
+    keys: Keys = False,  # noqa: FBT002
+) -> None:
+    """Read a provisioned load balancer, compare it with the configuration, and prove it; nothing is changed.
+
+    Give it the configuration it was provisioned with. The proof creates and drops a small collection in Milvus, unless
+    proof_writes=false.
+
+    Example: milvus-l7 verify --config load-balancer.yaml
+    """
+    if keys:
+        _print_keys(VerifyRequest)
+        return
+    wanted = _wanted(VerifyRequest, config, set_, report)
+    raise typer.Exit(_run("verify", wanted, report))
 
 
 def main() -> None:

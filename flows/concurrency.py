@@ -44,6 +44,22 @@ def named_results(futures: dict[str, Future]) -> dict[str, Any]:
     return dict(zip(futures, results(list(futures.values())), strict=True))
 
 
+def settled(futures: dict[str, Future]) -> tuple[dict[str, Any], list[Exception]]:
+    """Await all; return the results of those that succeeded, and why the others did not.
+
+    Raises:
+        BaseException: the run is cancelled or interrupted.
+    """
+    found: dict[str, Any] = {}
+    faults: list[Exception] = []
+    for name, future in futures.items():
+        try:
+            found[name] = future.result()
+        except Exception as error:
+            faults.append(error)
+    return found, faults
+
+
 def _remember_earlier(future: Future, result: Any) -> None:
     """A step that an earlier attempt of this run has done is not run again; its changes belong in the report."""
     if future.state.name == "Cached":

@@ -306,6 +306,11 @@ class LoadBalancerConfig(BaseModel):
         """Name of the TLS Secret the Ingress refers to, in either mode that has one."""
         return self.certificate_secret or names.certificate(self.release)
 
+    @property
+    def proves(self) -> bool:
+        """Whether the run asked for ends in the proof."""
+        return True
+
     @classmethod
     def parse(cls, parameters: dict[str, Any]) -> Self:
         """Validate, and report every fault at once.

@@ -11,13 +11,17 @@
     ├── Busy                     another run is at work on the release; nothing was written
     ├── Superseded               another run wrote between our look and our first write; nothing was written: look anew
     ├── LeaseLost                the Lease is not ours any more: this run must not write
+    ├── Drifted                  what is there is not what was asked for
     └── ProofFailed              a rung of the proof ladder broke
 
 Each names the layer, the resource, what was seen, and how to mend it; the message is made of these alone, so no
 exception carries a secret that its raiser did not put there.
 """
 
+from collections.abc import Sequence
 from typing import Self
+
+from tasks.core.progress import Change
 
 
 class ProvisioningError(Exception):
@@ -102,6 +106,20 @@ class Superseded(ProvisioningError):
 
 class LeaseLost(ProvisioningError):
     """The Lease was taken over, deleted or refused to us, or the run has ended: nothing more may be written."""
+
+
+class Drifted(ProvisioningError):
+    """What is there is not what the configuration says, though it may work."""
+
+    @classmethod
+    def of(cls, changes: Sequence[Change]) -> Self:
+        """One error for all resources that are missing or differ."""
+        return cls(
+            resource=", ".join(change.resource for change in changes),
+            observed="; ".join(f"{change.resource}: {change.action} {change.detail}".rstrip() for change in changes),
+            mend="Bring it back: milvus-l7 provision with the same configuration; or change the configuration.",
+            layer="kubernetes",
+        )
 
 
 class ProofFailed(ProvisioningError):

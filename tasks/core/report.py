@@ -67,7 +67,8 @@ class Report(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    verdict: Literal["verified", "failed"]
+    verdict: Literal["verified", "failed", "unproved"]
+    """unproved: the steps asked for are done, and the proof was not among them."""
     address: str = ""
     certificate: Certificate
     verification: Verification = Verification()
@@ -102,6 +103,7 @@ def build(
     earlier: Iterable[Change] = (),
     dns_records: Sequence[str] = (),
     console: str = "",
+    proves: bool = True,
     error: BaseException | None = None,
 ) -> Report:
     """Put the report together from what the run has noted and learnt.
@@ -116,12 +118,13 @@ def build(
         earlier: changes of an earlier attempt of the same run, whose steps were not repeated.
         dns_records: see `Report.dns_records`.
         console: URL.
+        proves: whether the proof was asked for.
         error: why the run failed; None if it did not.
     """
     changes = list(dict.fromkeys([*earlier, *journal.changes]))
     made_by_gke = [Change(resource=part, action="adopted", detail="made by GKE") for part in parts]
     return Report(
-        verdict="failed" if error else "verified",
+        verdict="failed" if error else "verified" if proves else "unproved",
         address=address,
         certificate=certificate or Certificate(mode=config.certificate_mode),
         verification=verification or Verification(),
@@ -178,6 +181,8 @@ def _headline(report: Report) -> str:
     domain = report.intent.get("domain", "")
     if report.verdict == "verified":
         return f"# Verified: {domain}\n\nA real Milvus client works through the Layer-7 load balancer."
+    if report.verdict == "unproved":
+        return f"# Done, not proved: {domain}\n\nThe steps asked for are done; the proof was not among them."
     return f"# Failed: {domain}"
 
 

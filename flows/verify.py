@@ -1,0 +1,61 @@
+"""Whether what runs is still what was asked for, and still works; reads everything, changes nothing."""
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows import parameters
+from flows.concurrency import begin, settled
+from flows.evidence import Evidence
+from tasks.clients import compute
+from tasks.core.errors import Drifted
+from tasks.core.report import Report
+from tasks.core.verify_request import VerifyRequest
+from tasks.dns_record import check_dns_record
+from tasks.inspection import compare_objects, read_address, read_certificate, read_load_balancer
+from tasks.milvus_connection import prove
+
+
+@flow(
+    name="verify",
+    flow_run_name="{domain}-{certificate_mode}",
+    task_runner=ThreadPoolTaskRunner(max_workers=8),  # type: ignore[arg-type]
+    persist_result=False,
+    validate_parameters=True,
+)
+@parameters.of(VerifyRequest)
+def verify(**given: object) -> Report:
+    """Read a provisioned load balancer, compare it with the configuration, and prove it with a real client."""
+    request = VerifyRequest.parse(given)
+    evidence = Evidence(request)
+    with evidence.concluded():
+        _verify(request, evidence)
+    return evidence.report
+
+
+def _verify(request: VerifyRequest, evidence: Evidence) -> None:
+    """A look that fails does not end the others: the report is to have everything that can be seen."""
+    looks = {
+        "objects": begin(compare_objects, request),
+        "address": begin(read_address, request),
+        "certificate": begin(read_certificate, request),
+        "load balancer": begin(read_load_balancer, request),
+    }
+    seen, faults = settled(looks)
+    address = evidence.learn_address(seen.get("address"))
+    evidence.learn_certificate(seen.get("certificate"))
+    evidence.learn_load_balancer(seen.get("load balancer"))
+    if faults:
+        raise faults[0]
+    evidence.project = compute.project(request)
+
+    looks = {
+        "records": begin(check_dns_record, request, address),
+        "proof": begin(prove, request, address, evidence.expected_fingerprint, after=list(looks.values())),
+    }
+    found, faults = settled(looks)
+    evidence.records = found.get("records", [])
+    evidence.learn_proof(found.get("proof"))
+    if faults:
+        raise faults[0]
+    if drift := [change for change in seen["objects"] if change.action in ("missing", "differs")]:
+        raise Drifted.of(drift)
