@@ -110,6 +110,17 @@ def until(
     return seen.value
 
 
+def patiently(call: Callable[[], T]) -> T:
+    """Make a reading call, up to three times within some two seconds when a server does not answer."""
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(Unreachable),
+        stop=tenacity.stop_after_attempt(3),
+        wait=tenacity.wait_exponential_jitter(multiplier=0.3, max=2, jitter=0.2),
+        reraise=True,
+    )
+    return retrying(call)
+
+
 def _pace(timeout_seconds: float, shortest_seconds: float) -> Callable[[tenacity.RetryCallState], float]:
     def pace(state: tenacity.RetryCallState) -> float:
         waited = state.seconds_since_start or 0.0

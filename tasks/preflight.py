@@ -6,19 +6,17 @@ guessed here.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-import tenacity
 from pydantic import BaseModel, ConfigDict
 
-from tasks import callback, events, milvus_release, steps, tls_secret
+from tasks import callback, events, milvus_release, polling, steps, tls_secret
 from tasks.clients import compute, kubernetes
 from tasks.clients.kubernetes import Cluster, Kind
 from tasks.core import annotations, manifests, names, release_values, status
 from tasks.core.config import CertificateMode, LoadBalancerConfig, ReleaseManager
-from tasks.core.errors import AccessRefused, PreflightFailed, ProvisioningError, ResourceFailed, Unreachable
+from tasks.core.errors import AccessRefused, PreflightFailed, ProvisioningError, ResourceFailed
 
-T = TypeVar("T")
 Findings = Iterator[ProvisioningError]
 Check = Callable[[Cluster, LoadBalancerConfig], Findings]
 
@@ -82,7 +80,7 @@ def examine(cluster: Cluster, config: LoadBalancerConfig, checks: Sequence[Check
     failures: list[ProvisioningError] = []
     for check in checks:
         try:
-            failures += _patiently(partial(_all_of, check, cluster, config))
+            failures += polling.patiently(partial(_all_of, check, cluster, config))
         except ProvisioningError as error:
             failures.append(error)
     if failures:
@@ -93,24 +91,13 @@ def first_contact(config: LoadBalancerConfig) -> tuple[Cluster, str]:
     """The cluster and its version; a blip is forgiven, a cluster that is not there is told within seconds."""
     try:
         cluster = kubernetes.cluster(config)
-        return cluster, _patiently(cluster.version)
+        return cluster, polling.patiently(cluster.version)
     except ProvisioningError as error:
         raise PreflightFailed.of([error]) from error
 
 
 def _all_of(check: Check, cluster: Cluster, config: LoadBalancerConfig) -> list[ProvisioningError]:
     return list(check(cluster, config))
-
-
-def _patiently(call: Callable[[], T]) -> T:
-    """Make a reading call, up to three times within some two seconds when a server does not answer."""
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(Unreachable),
-        stop=tenacity.stop_after_attempt(3),
-        wait=tenacity.wait_exponential_jitter(multiplier=0.3, max=2, jitter=0.2),
-        reraise=True,
-    )
-    return retrying(call)
 
 
 def service_and_release(cluster: Cluster, config: LoadBalancerConfig) -> Findings:
@@ -241,16 +228,22 @@ def certificate(cluster: Cluster, config: LoadBalancerConfig) -> Findings:
 
 def access(cluster: Cluster, config: LoadBalancerConfig) -> Findings:
     """We may write what has to be written; nothing is asked when nothing has to be."""
+    needed: list[tuple[Kind, tuple[str, ...]]] = []
     for kind, manifest in _manifests(config):
         live = cluster.read(kind, config.namespace, manifest["metadata"]["name"])
         if live is not None and not manifests.differences(live, manifest):
             continue
         # An apply that makes an object needs both.
-        yield from refused(cluster, config, kind, ("patch",) if live is not None else ("create", "patch"))
+        needed.append((kind, ("patch",) if live is not None else ("create", "patch")))
     if config.certificate_mode is CertificateMode.SELF_MANAGED:
         live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret)
         if live is None:
-            yield from refused(cluster, config, kubernetes.SECRET, ("create",))
+            needed.append((kubernetes.SECRET, ("create",)))
+    if needed:
+        # Whoever writes takes the Lease first, and renews it.
+        needed.append((kubernetes.LEASE, ("create", "update")))
+    for kind, verbs in needed:
+        yield from refused(cluster, config, kind, verbs)
 
 
 def refused(cluster: Cluster, config: LoadBalancerConfig, kind: Kind, verbs: tuple[str, ...]) -> Findings:

@@ -173,7 +173,7 @@ def test_a_role_that_may_not_read_is_told_with_the_servers_own_words(refused: Re
     assert "kubectl auth can-i" in error.mend
 
 
-@pytest.mark.parametrize("resource", ["ingresses", "backendconfigs", "secrets"])
+@pytest.mark.parametrize("resource", ["ingresses", "backendconfigs", "secrets", "leases"])
 def test_a_role_that_may_not_create_is_told_before_the_first_write(
     refused: Refused, world: World, resource: str
 ) -> None:
