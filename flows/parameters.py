@@ -64,9 +64,11 @@ def _shown(model: type[BaseModel], name: str) -> Any:
     """The label, and what the field says of itself in JSON schema beyond its type."""
     field = model.model_fields[name]
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    examples = {"examples": field.examples} if field.examples else {}
-    return Field(json_schema_extra={"title": field.title or name.replace("_", " ").capitalize(), **examples, **extra})
+    return Field(json_schema_extra={"title": field.title or name.replace("_", " ").capitalize(), **extra})
 
 
 def _text(model: type[BaseModel], name: str) -> str:
-    return " ".join((model.model_fields[name].description or "").split())
+    """The field's help, with its examples: neither form of Prefect shows those of a schema."""
+    field = model.model_fields[name]
+    examples = f" For example: {', '.join(field.examples)}" if field.examples else ""
+    return " ".join((field.description or "").split()) + examples

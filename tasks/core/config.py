@@ -182,7 +182,7 @@ class LoadBalancerConfig(BaseModel):
     """Lifetime of a certificate made here, in days. Beyond 825 several TLS libraries refuse it."""
 
     certificate_secret: Label = Field(default="", title="TLS Secret")
-    """Name of the kubernetes.io/tls Secret; required for existing-secret. Empty: <release>-milvus-tls."""
+    """Name of the kubernetes.io/tls Secret; required for existing-secret. Empty: the release's name and -milvus-tls."""
 
     # --- where ---------------------------------------------------------------------------------------------------
     project: Project = Field(default="", title="Google Cloud project")
@@ -199,7 +199,7 @@ class LoadBalancerConfig(BaseModel):
 
     # --- the load balancer -----------------------------------------------------------------------------------------
     address_name: ComputeName = Field(default="", title="Static address")
-    """Name of the global static address, reserved if missing. Empty: <release>-milvus."""
+    """Name of the global static address, reserved if missing. Empty: the release's name and -milvus."""
 
     dns_managed_zone: ComputeName = Field(default="", title="Cloud DNS zone")
     """Managed zone to write the A record into. Empty: DNS is only checked, and the record to create is shown."""
