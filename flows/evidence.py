@@ -1,13 +1,17 @@
 """What a run learns on its way, until it ends in a report, for better or worse."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tasks.callback import send_outcome
 from tasks.core import names, progress, report
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.errors import ProofFailed
 from tasks.core.progress import Journal
-from tasks.core.report import Certificate, Report, Verification
+from tasks.core.report import Certificate, Left, Report, Verification
 from tasks.dns_record import DnsRecord
+from tasks.global_address import Address
 from tasks.load_balancer import LoadBalancer
 from tasks.managed_certificate import ManagedCertificate
 from tasks.milvus_connection import Proof
@@ -17,7 +21,7 @@ from tasks.tls_secret import TlsCertificate
 
 @dataclass
 class Evidence:
-    """Collects facts; `conclude` makes the report of whatever is known by then, and publishes it."""
+    """Collects facts; when the run ends, the report is made of whatever is known by then, and published."""
 
     config: LoadBalancerConfig
     journal: Journal = field(default_factory=progress.adopt)
@@ -27,6 +31,23 @@ class Evidence:
     load_balancer: LoadBalancer = field(default_factory=LoadBalancer)
     certificate: TlsCertificate | ManagedCertificate | None = None
     proof: Proof | None = None
+    left: tuple[Left, ...] | None = None
+    """What a teardown has left, once it has looked."""
+
+    def learn_address(self, result: object) -> str:
+        """Take the address of the step that reserved or read it; empty when the run did neither."""
+        self.address = result.address if isinstance(result, Address) else ""
+        return self.address
+
+    def learn_load_balancer(self, result: object) -> None:
+        """Take the load balancer's parts, if the run has seen them."""
+        if isinstance(result, LoadBalancer):
+            self.load_balancer = result
+
+    def learn_proof(self, result: object) -> None:
+        """Take the proof, if it was climbed."""
+        if isinstance(result, Proof):
+            self.proof = result
 
     def learn_certificate(self, result: object) -> None:
         """Take the certificate's facts out of a step's result, if it has any."""
@@ -38,8 +59,29 @@ class Evidence:
         """Fingerprint the load balancer must show; empty when Google chose the certificate."""
         return self.certificate.fingerprint if isinstance(self.certificate, TlsCertificate) else ""
 
-    def conclude(self, error: BaseException | None = None) -> Report:
-        """Publish the report and return it."""
+    @contextmanager
+    def concluded(self) -> Iterator[None]:
+        """End a run in its report, for better or worse; a run that is killed or cancelled ends without one.
+
+        Waits beside what failed are told to stop.
+        """
+        try:
+            yield
+        except BaseException as error:
+            self.journal.stop.set()
+            if isinstance(error, Exception):
+                self._conclude(error)
+            raise
+        self._conclude()
+
+    @property
+    def report(self) -> Report:
+        """The report that was published."""
+        finished: Report = self.journal.facts["report"]
+        return finished
+
+    def _conclude(self, error: Exception | None = None) -> None:
+        """Publish the report and tell whoever wants to be told."""
         proof = self.proof or (error.last_climb if isinstance(error, ProofFailed) else None)
         proof = proof if isinstance(proof, Proof) else None
         finished = report.build(
@@ -51,11 +93,13 @@ class Evidence:
             parts=self.load_balancer.resources(),
             dns_records=[_record(record, self.config.dns_ttl_seconds) for record in self.records],
             console=report.console_link(self.project, self.load_balancer.url_map),
+            proves=self.config.proves,
+            left=self.left,
             error=error,
         )
         self.journal.facts["report"] = finished
         publish_report(self.config, finished)
-        return finished
+        send_outcome(self.config, finished)
 
     def _certificate(self, proof: Proof | None) -> Certificate:
         mode, namespace = self.config.certificate_mode, self.config.namespace

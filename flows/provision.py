@@ -10,14 +10,18 @@ from flows import parameters
 from flows.branches import skipped
 from flows.concurrency import Future, begin, named_results, results
 from flows.evidence import Evidence
+from flows.selection import Selection
+from flows.turn import in_turn
 from tasks.backend_config import apply_backend_config
 from tasks.clients import compute, kubernetes
-from tasks.core.config import CertificateMode, LoadBalancerConfig
+from tasks.core.config import CertificateMode
+from tasks.core.provision_request import ProvisionRequest
 from tasks.core.report import Report
 from tasks.dns_record import apply_dns_record, check_dns_record
 from tasks.frontend_config import apply_frontend_config
 from tasks.global_address import reserve_address
 from tasks.ingress import apply_ingress, wait_for_address
+from tasks.inspection import read_address, read_certificate, read_load_balancer
 from tasks.load_balancer import wait_for_backends
 from tasks.managed_certificate import (
     apply_managed_certificate,
@@ -37,98 +41,94 @@ from tasks.tls_secret import check_tls_secret, make_tls_secret
     persist_result=False,
     validate_parameters=True,
 )
-@parameters.of(LoadBalancerConfig)
+@parameters.of(ProvisionRequest)
 def provision(**given: object) -> Report:
     """Put a Milvus release behind a global external Layer-7 load balancer and prove it with a real client."""
-    config = LoadBalancerConfig.parse(given)
-    evidence = Evidence(config)
+    request = ProvisionRequest.parse(given)
+    evidence = Evidence(request)
     # The two slowest imports run while the cluster is looked at and Milvus restarts.
     threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
-    try:
-        _provision(config, evidence)
-    except BaseException as error:
-        evidence.journal.stop.set()
-        if isinstance(error, Exception):
-            evidence.conclude(error)
-        raise
-    return evidence.conclude()
+    with evidence.concluded():
+        in_turn(request, lambda: _provision(request, evidence))
+    return evidence.report
 
 
-def _provision(config: LoadBalancerConfig, evidence: Evidence) -> None:
+def _provision(request: ProvisionRequest, evidence: Evidence) -> None:
     """Stage after stage; inside a stage everything runs side by side.
 
     A stage begins when the one before is done, since a task behind a failed one would stay pending for ever.
     """
-    found = begin(preflight, config)
+    steps = Selection(request)
+    found = begin(preflight, request)
     results([found])
-    evidence.project = compute.project(config)
+    evidence.project = compute.project(request)
 
     writes = {
-        "address": begin(reserve_address, config, after=[found]),
-        "release": begin(apply_milvus_release, config, after=[found]),
-        "backend": begin(apply_backend_config, config, after=[found]),
-        "frontend": begin(apply_frontend_config, config, after=[found]),
-    } | _certificate(config, found)
+        "address": steps.begin(reserve_address, after=[found], otherwise=read_address if request.proves else None),
+        "release": steps.begin(apply_milvus_release, after=[found]),
+        "backend": steps.begin(apply_backend_config, after=[found]),
+        "frontend": steps.begin(apply_frontend_config, after=[found]),
+    } | _certificate(steps, found)
     written = named_results(writes)
-    evidence.address = address = written["address"].address
+    address = evidence.learn_address(written["address"])
     evidence.learn_certificate(written["certificate"])
 
-    record = _record(config, address, writes["address"])
+    record = _record(steps, address, writes["address"])
     results([record])
 
     # While Milvus restarts, somebody may already create the record that is shown here.
-    rollout = begin(wait_for_rollout, config, after=[writes["release"]])
-    records = begin(check_dns_record, config, address, after=[record])
+    rollout = steps.begin(wait_for_rollout, after=[writes["release"]])
+    records = steps.begin(check_dns_record, address, after=[record])
     _, evidence.records = results([rollout, records])
 
     ready = [rollout, record, *(writes[step] for step in ("address", "backend", "frontend", "certificate"))]
-    ingress = begin(apply_ingress, config, after=ready)
+    ingress = steps.begin(apply_ingress, after=ready)
     results([ingress])
 
     waits = {
-        "address": begin(wait_for_address, config, address, after=[ingress]),
-        "backends": begin(wait_for_backends, config, after=[ingress]),
-        "certificate": _issued(config, address, ingress),
+        "address": steps.begin(wait_for_address, address, after=[ingress]),
+        "backends": steps.begin(
+            wait_for_backends, after=[ingress], otherwise=read_load_balancer if request.proves else None
+        ),
+        "certificate": _issued(steps, address, ingress),
     }
     seen = named_results(waits)
-    evidence.load_balancer = seen["backends"]
+    evidence.learn_load_balancer(seen["backends"])
     evidence.learn_certificate(seen["certificate"])
 
-    proof = begin(prove, config, address, evidence.expected_fingerprint, after=list(waits.values()))
-    (evidence.proof,) = results([proof])
+    proof = steps.begin(prove, address, evidence.expected_fingerprint, after=list(waits.values()))
+    evidence.learn_proof(*results([proof]))
 
 
-def _certificate(config: LoadBalancerConfig, found: Future) -> dict[str, Future]:
+def _certificate(steps: Selection, found: Future) -> dict[str, Future]:
     """The branch on the certificate mode: the step taken, and a mark for each that is not."""
-    steps: dict[CertificateMode, Task[..., Any]] = {
+    branches: dict[CertificateMode, Task[..., Any]] = {
         CertificateMode.SELF_MANAGED: make_tls_secret,
         CertificateMode.EXISTING_SECRET: check_tls_secret,
         CertificateMode.GOOGLE_MANAGED: apply_managed_certificate,
     }
-    taken: Future = begin(steps.pop(config.certificate_mode), config, after=[found])
-    marks = {step.name: begin(skipped, step.name, _why(config), after=[found]) for step in steps.values()}
+    otherwise = read_certificate if steps.request.proves else None
+    taken = steps.begin(branches.pop(steps.request.certificate_mode), after=[found], otherwise=otherwise)
+    why = f"certificate_mode={steps.request.certificate_mode.value}"
+    marks = {step.name: begin(skipped, step.name, why, after=[found]) for step in branches.values()}
     return {"certificate": taken, **marks}
 
 
-def _record(config: LoadBalancerConfig, address: str, reserved: Future) -> Future:
+def _record(steps: Selection, address: str, reserved: Future) -> Future:
     """The record is written when a zone is named."""
-    if config.dns_managed_zone:
-        return begin(apply_dns_record, config, address, after=[reserved])
+    if steps.request.dns_managed_zone:
+        return steps.begin(apply_dns_record, address, after=[reserved])
     return begin(skipped, apply_dns_record.name, "no dns_managed_zone is named", after=[reserved])
 
 
-def _issued(config: LoadBalancerConfig, address: str, ingress: Future) -> Future:
+def _issued(steps: Selection, address: str, ingress: Future) -> Future:
     """Behind the Ingress, Google's certificate is waited for, or cleared away when another one takes its place.
 
     Before the Ingress it could never be issued.
     """
-    if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
-        return begin(wait_for_certificate, config, address, after=[ingress])
-    return begin(delete_unused_managed_certificate, config, after=[ingress])
-
-
-def _why(config: LoadBalancerConfig) -> str:
-    return f"certificate_mode={config.certificate_mode.value}"
+    if steps.request.certificate_mode is CertificateMode.GOOGLE_MANAGED:
+        return steps.begin(wait_for_certificate, address, after=[ingress])
+    return steps.begin(delete_unused_managed_certificate, after=[ingress])
 
 
 def _warm_up() -> None:

@@ -62,6 +62,20 @@ class StepRecord(BaseModel):
     seconds: float
 
 
+class Left(BaseModel):
+    """Something that a teardown has left, and whose it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    resource: str
+    """As kubectl writes it, or the tail of a Compute self-link."""
+    owner: str
+    """"kept" for what is ours and stays on purpose, "left over" for what should be gone, else whose it is."""
+    detail: str = ""
+    remove: str = ""
+    """How to get rid of it, as a command where there is one; empty when it is not ours to say."""
+
+
 class Report(BaseModel):
     """Everything a person asks after a run, and a machine before it goes on."""
 
@@ -84,6 +98,8 @@ class Report(BaseModel):
     intent: dict[str, Any] = Field(default_factory=dict)
     """The configuration, without defaults."""
     ticket: str = ""
+    left: tuple[Left, ...] | None = None
+    """What a teardown has left; None of every other flow, and of a teardown that ended before it had looked."""
     error: dict[str, str] | None = None
     """layer, resource, observed, mend; None when verified."""
 
@@ -104,6 +120,7 @@ def build(
     dns_records: Sequence[str] = (),
     console: str = "",
     proves: bool = True,
+    left: Iterable[Left] | None = None,
     error: BaseException | None = None,
 ) -> Report:
     """Put the report together from what the run has noted and learnt.
@@ -119,6 +136,7 @@ def build(
         dns_records: see `Report.dns_records`.
         console: URL.
         proves: whether the proof was asked for.
+        left: see `Report.left`.
         error: why the run failed; None if it did not.
     """
     changes = list(dict.fromkeys([*earlier, *journal.changes]))
@@ -138,6 +156,7 @@ def build(
         console=console,
         intent=config.model_dump(mode="json", exclude_defaults=True),
         ticket=config.ticket,
+        left=None if left is None else tuple(left),
         error=_error(error) if error else None,
     )
 
@@ -162,6 +181,7 @@ def markdown(report: Report) -> str:
     sections += [
         _facts(report),
         _proof(report.verification),
+        _left(report.left),
         _table(
             "Resources",
             ("resource", "what became of it", "detail"),
@@ -179,6 +199,8 @@ def markdown(report: Report) -> str:
 
 def _headline(report: Report) -> str:
     domain = report.intent.get("domain", "")
+    if report.left is not None and report.verdict == "verified":
+        return f"# Taken down: {domain}\n\nNeither the cluster nor Compute has anything of the load balancer any more."
     if report.verdict == "verified":
         return f"# Verified: {domain}\n\nA real Milvus client works through the Layer-7 load balancer."
     if report.verdict == "unproved":
@@ -194,6 +216,9 @@ def _failure(error: Mapping[str, str]) -> str:
 
 
 def _facts(report: Report) -> str:
+    if report.left is not None:
+        rows = [("Ticket", report.ticket), ("Configuration", _intent(report))]
+        return _table("", ("what", "value"), [row for row in rows if row[1]])
     certificate = report.certificate
     rows = [
         ("Address", report.address or "none yet"),
@@ -206,9 +231,13 @@ def _facts(report: Report) -> str:
         ("DNS", "; ".join(report.dns_records)),
         ("Ticket", report.ticket),
         ("Console", report.console),
-        ("Configuration", ", ".join(f"{key}={value}" for key, value in report.intent.items())),
+        ("Configuration", _intent(report)),
     ]
     return _table("", ("what", "value"), [row for row in rows if row[1]])
+
+
+def _intent(report: Report) -> str:
+    return ", ".join(f"{key}={value}" for key, value in report.intent.items())
 
 
 def _proof(verification: Verification) -> str:
@@ -217,6 +246,16 @@ def _proof(verification: Verification) -> str:
     rows = [(rung.name, rung.outcome, rung.detail, f"{rung.seconds:.3f}") for rung in verification.rungs]
     table = _table(f"Proof: {verification.outcome}", ("rung", "outcome", "detail", "seconds"), rows)
     return f"{table}\n\n```python\n{verification.call}\n```" if verification.call else table
+
+
+def _left(left: Sequence[Left] | None) -> str:
+    if left is None:
+        return ""
+    return _table(
+        "Left",
+        ("resource", "whose", "why", "how to remove it"),
+        [(each.resource, each.owner, each.detail, each.remove) for each in left],
+    )
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
