@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from deployments.tickets import requests
-from deployments.tickets.settings import SECRET_FILE, Settings
+from deployments.tickets.settings import FLOWS, SECRET_FILE, Settings
 from tasks.clients import secret_file
 from tasks.core import tickets, webhooks
 from tasks.core.errors import ConfigurationError
@@ -31,9 +31,9 @@ app = typer.Typer(
 
 @app.command(
     epilog=f"Environment: PREFECT_API_URL; PREFECT_API_AUTH_STRING if the server asks for it; {SECRET_FILE}, a "
-    "file that only you can read (new-secret makes one); MILVUS_L7_TICKETS_FLOWS, the flows that may be asked for, default "
-    "provision; PREFECT_UI_URL for the links, if the UI is not beside the API. Speaks HTTP: put TLS in front of it. "
-    "Ends on Ctrl-C and SIGTERM, requests under way are answered first.",
+    f"file that only you can read (new-secret makes one); {FLOWS}, the flows that may be asked for, by default "
+    "provision; PREFECT_UI_URL for the links, if the UI is not beside the API. Speaks HTTP: put TLS in front of "
+    "it. Ends on Ctrl-C and SIGTERM, requests under way are answered first.",
 )
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
