@@ -164,7 +164,17 @@ def elsewhere(guard: Guard) -> Iterator[None]:
         yield
 
 
-def test_of_two_runs_at_once_one_writes_and_the_other_is_told_to_look_again(world: World) -> None:
+@pytest.fixture(params=[0, 1], ids=["a first Lease", "a Lease given back"])
+def earlier(world: World, request: pytest.FixtureRequest) -> int:
+    """How many runs have held the Lease before: it is created, or replaced."""
+    for _ in range(request.param):
+        with a_run(world, "earlier"):
+            turn(world)
+            write(world, "earlier")
+    return int(request.param)
+
+
+def test_of_two_runs_at_once_one_writes_and_the_other_is_told_to_look_again(world: World, earlier: int) -> None:
     with a_run(world, "a") as a, a_run(world, "b") as b:
         for guard in (a, b):
             with elsewhere(guard):
@@ -191,9 +201,10 @@ def test_of_two_runs_at_once_one_writes_and_the_other_is_told_to_look_again(worl
         (loser,) = {"a", "b"} - {winner}
         assert (wrote(world, f"by-{winner}"), wrote(world, f"by-{loser}")) == (True, False)
         assert f"is held by provision run-{winner} (flow run {winner})" in str(outcomes[loser])
-        assert spec(world)["leaseTransitions"] == 1
+        assert spec(world)["leaseTransitions"] == 1 + earlier
 
 
+@pytest.mark.usefixtures("earlier")
 def test_a_superseded_run_writes_nothing_until_it_has_looked_again(world: World) -> None:
     with a_run(world, "b") as b:
         first = turn(world)
@@ -383,6 +394,22 @@ def test_a_retry_of_the_run_keeps_its_turn_and_another_run_has_the_next(world: W
     first = numbers[0]
     assert numbers == [first, first, first + 1, first + 2]
     assert spec(world)["leaseTransitions"] == 4
+
+
+def test_a_person_reads_in_the_list_of_leases_who_it_is(world: World) -> None:
+    """The columns of `kubectl get lease`."""
+    with a_run(world):
+        turn(world)
+        write(world)
+        api: Any = world._api
+        path = kubernetes.LEASE.path(world.namespace, names.lease(world.release))
+        accept = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+        answer = api.call_api(*api.param_serialize("GET", path, header_params=accept, auth_settings=["BearerToken"]))
+        answer.read()
+        table = json.loads(answer.data)
+
+    assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Holder", "Age"]
+    assert table["rows"][0]["cells"][:2] == [names.lease(world.release), "a/1"]
 
 
 def test_two_flows_of_one_run_have_two_turns(world: World) -> None:
