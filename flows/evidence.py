@@ -39,6 +39,11 @@ class Evidence:
         self.address = result.address if isinstance(result, Address) else ""
         return self.address
 
+    def learn_records(self, result: object) -> None:
+        """Take what DNS says, if it was asked."""
+        if isinstance(result, list):
+            self.records = result
+
     def learn_load_balancer(self, result: object) -> None:
         """Take the load balancer's parts, if the run has seen them."""
         if isinstance(result, LoadBalancer):

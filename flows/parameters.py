@@ -7,7 +7,7 @@ wins, so the labels travel there; nothing has to be mended on the server after a
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -27,11 +27,11 @@ _FIRST = (
 """What a newcomer has to look at, in this order; the form shows everything else below, as the model has it."""
 
 
-def of(model: type[BaseModel]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give the decorated `**parameters` function the fields of `model` as its signature."""
+def of(model: type[BaseModel], without: Collection[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give the decorated `**parameters` function the fields of `model` as its signature, but for those `without`."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        ordered = order(model)
+        ordered = [name for name in order(model) if name not in without]
         parameters = [_parameter(name, model) for name in ordered]
         returns = inspect.signature(function).return_annotation
         function.__signature__ = inspect.Signature(parameters, return_annotation=returns)  # type: ignore[attr-defined]

@@ -79,7 +79,7 @@ def _provision(request: ProvisionRequest, evidence: Evidence) -> None:
     # While Milvus restarts, somebody may already create the record that is shown here.
     rollout = steps.begin(wait_for_rollout, after=[writes["release"]])
     records = steps.begin(check_dns_record, address, after=[record])
-    _, evidence.records = results([rollout, records])
+    evidence.learn_records(results([rollout, records])[1])
 
     ready = [rollout, record, *(writes[step] for step in ("address", "backend", "frontend", "certificate"))]
     ingress = steps.begin(apply_ingress, after=ready)

@@ -53,7 +53,7 @@ def _verify(request: VerifyRequest, evidence: Evidence) -> None:
         "proof": begin(prove, request, address, evidence.expected_fingerprint, after=list(looks.values())),
     }
     found, faults = settled(looks)
-    evidence.records = found.get("records", [])
+    evidence.learn_records(found.get("records"))
     evidence.learn_proof(found.get("proof"))
     if faults:
         raise faults[0]

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from flows.provision import provision
-from sandbox.compute.counts import WRITES
 from sandbox.dns_records import DnsRecords
 from sandbox.stack import Stack
 from tasks.core import progress
@@ -14,6 +13,8 @@ from tasks.core.errors import NotReadyInTime, PreflightFailed, ProvisioningError
 from tasks.core.progress import Journal
 from tasks.core.report import Report
 from tests.conftest import DOMAIN
+from tests.flows import running
+from tests.flows.running import writes
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_api")]
 
@@ -21,31 +22,11 @@ GOOGLE_MANAGED = {"certificate_mode": "google-managed", "dns_managed_zone": "san
 
 
 def run(**changes: Any) -> Report:
-    """Run the flow; on failure the report is the one that was published."""
-    progress.use(Journal())
-    finished = provision(domain=DOMAIN, **({"proof_timeout_seconds": 60} | changes))
-    assert isinstance(finished, Report)
-    return finished
+    return running.run(provision, **changes)
 
 
 def fail(**changes: Any) -> tuple[ProvisioningError, Report]:
-    """Run the flow and return why it failed, and its report."""
-    journal = Journal()
-    progress.use(journal)
-    with pytest.raises(ProvisioningError) as caught:
-        provision(domain=DOMAIN, **changes)
-    return caught.value, journal.facts["report"]
-
-
-def writes(stack: Stack) -> tuple[int, int]:
-    """Our writing requests so far: at the API server, at Compute."""
-    assert stack.kube is not None
-    kube = stack.kube.request_counts("admin")
-    compute = stack.compute.request_counts(stack.compute.credentials()["client_email"])
-    return (
-        sum(kube.get(verb, 0) for verb in ("create", "update", "patch", "delete")),
-        sum(compute.get(verb, 0) for verb in WRITES),
-    )
+    return running.fail(provision, **changes)
 
 
 def test_self_managed_certificate_is_proved_by_a_search_through_the_load_balancer(stack: Stack) -> None:

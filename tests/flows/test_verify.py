@@ -1,0 +1,75 @@
+"""The flow that looks: the same report as provision, and nothing changed."""
+
+import pytest
+
+from flows.provision import provision
+from flows.verify import verify
+from sandbox.stack import Stack
+from tasks.clients import kubernetes
+from tasks.core import manifests
+from tasks.core.errors import Drifted, ProofFailed, ResourceFailed
+from tests.conftest import a_config
+from tests.flows.running import fail, run, steps_of, writes
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_api")]
+
+
+def test_what_was_provisioned_is_verified_without_a_write(stack: Stack) -> None:
+    made = run(provision)
+    before = writes(stack)
+
+    seen = run(verify)
+
+    assert seen.verdict == "verified"
+    assert writes(stack) == before
+    assert seen.writes == ()
+    assert seen.address == made.address
+    assert seen.certificate.fingerprint == made.certificate.fingerprint
+    assert {rung.outcome for rung in seen.verification.rungs} <= {"passed", "skipped"}
+    assert {change.resource for change in seen.resources} >= {
+        "ingress default/my-release-milvus",
+        "addresses/my-release-milvus",
+    }
+
+
+def test_a_google_managed_certificate_is_verified(stack: Stack) -> None:
+    mode = {"certificate_mode": "google-managed", "dns_managed_zone": "sandbox-zone"}
+    run(provision, **mode)
+
+    seen = run(verify, **mode)
+
+    assert seen.certificate.status == "ACTIVE"
+
+
+def test_a_changed_field_is_drift_though_the_proof_passes(stack: Stack) -> None:
+    run(provision)
+    cluster = kubernetes.cluster(a_config())
+    change = {"spec": {"timeoutSec": 31}}
+    cluster.merge_patch(kubernetes.BACKEND_CONFIG, "default", "my-release-backendconfig", change)
+
+    error, report = fail(verify)
+    cluster.apply(manifests.backend_config(a_config()), kubernetes.BACKEND_CONFIG, force=True)
+
+    assert isinstance(error, Drifted)
+    assert "backendconfig default/my-release-backendconfig: differs spec.timeoutSec" in error.observed
+    assert "milvus-l7 provision" in error.mend
+    assert report.verification.outcome == "passed"
+
+
+def test_a_broken_rung_fails_the_verification_and_is_named(stack: Stack) -> None:
+    run(provision)
+    stack.faults.arm("never-healthy")
+
+    error, report = fail(verify, proof_timeout_seconds=10)
+
+    assert isinstance(error, ProofFailed)
+    assert report.verification.outcome == "failed"
+    assert "rung grpc" in error.observed
+
+
+def test_what_was_never_provisioned_is_told_with_all_that_is_there(stack: Stack) -> None:
+    error, report = fail(verify, address_name="nowhere")
+
+    assert isinstance(error, ResourceFailed)
+    assert "addresses/nowhere" in error.resource
+    assert "compare-objects" in steps_of(report, "done")
