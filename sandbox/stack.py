@@ -44,7 +44,8 @@ Progress = Callable[[str, float], None]
 
 PROJECT = "sandbox-project"
 ZONE = "sandbox-zone-a"
-LOCATION, CLUSTER = "sandbox-zone", "sandbox"
+LOCATION, CLUSTER = "europe-west1", "sandbox"
+"""Where the GKE API has the built-in API server; with a location of the genuine shape, which clients may insist on."""
 DNS_ZONE, DNS_NAME = "sandbox-zone", "milvus.example."
 _READY_SECONDS = 120.0
 _HIGH_PORTS = {443: 8443, 80: 8080}

@@ -90,6 +90,8 @@ def _error(request: Upgrade, resource: str, kind: str, message: str) -> Provisio
     if "another operation" in message:
         mend = f"Wait for it, or undo it: {history}, then helm -n {request.namespace} rollback {request.release}"
         return ResourceFailed(resource, message, mend, "milvus")
+    if "asked for the client to provide credentials" in message or "Unauthorized" in message:
+        return AccessRefused(resource, message, "Log in again, then run again.", "kubernetes")
     if "forbidden" in message.lower():
         return AccessRefused(resource, message, "Ask for a Role that may change what the chart has.", "milvus")
     return ResourceFailed(resource, message, f"See the release: {history}", "milvus")

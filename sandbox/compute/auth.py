@@ -114,25 +114,26 @@ class Credentials:
             case _:
                 if not self._signed(given.get("assertion", "")):
                     return 400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
-        token, seconds = self._grant()
-        return 200, {"access_token": token, "expires_in": int(seconds), "token_type": "Bearer"}
+        seconds = self._lifetime()
+        return 200, {"access_token": self._grant(seconds), "expires_in": int(seconds), "token_type": "Bearer"}
 
     def from_metadata(self) -> dict[str, Any]:
         """The token of the metadata server, kept there until its life comes to an end."""
-        token, until = self._metadata
-        if until <= self._clock() or token not in self._tokens:
-            token, seconds = self._grant()
-            until = self._clock() + seconds * (1 - _CACHED_SHARE)
+        now, seconds, (token, until) = self._clock(), self._lifetime(), self._metadata
+        if not now < until <= now + seconds or not self.bearer(token):
+            token, until = self._grant(seconds), now + seconds * (1 - _CACHED_SHARE)
             self._metadata = token, until
-        left = self._tokens[token][1] - self._clock()
+        left = self._tokens[token][1] - now
         return {"access_token": token, "expires_in": max(0, int(left)), "token_type": "Bearer"}
 
-    def _grant(self) -> tuple[str, float]:
-        seconds = float((self._faults.strike("short-tokens") or {}).get("seconds", _GRANT_SECONDS))
+    def _lifetime(self) -> float:
+        return float((self._faults.strike("short-tokens") or {}).get("seconds", _GRANT_SECONDS))
+
+    def _grant(self, seconds: float) -> str:
         token = self.access_token(self.email, seconds)
         with self._lock:
             self._granted.append(token)
-        return token, seconds
+        return token
 
     def bearer(self, token: str) -> str:
         """The user of an access token; empty when it is not known, has expired or was revoked."""
@@ -140,7 +141,7 @@ class Credentials:
             user, expiry = self._tokens.get(token, ("", 0.0))
             if not user or expiry <= self._clock():
                 return ""
-            if token in self._granted and self._faults.strike("token-revoked"):
+            if token in self._granted and self._faults.strike("token-revoked") is not None:
                 self._tokens[token] = user, 0.0
                 return ""
         return user

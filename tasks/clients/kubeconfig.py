@@ -136,6 +136,7 @@ def _paced(hook: Any) -> Callable[["Configuration"], None]:
         try:
             hook(target)
         finally:
+            target.refresh_api_key_hook = paced  # type: ignore[assignment]  # the library puts its own there each time
             last = time.monotonic()
             lock.release()
 

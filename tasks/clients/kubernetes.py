@@ -138,10 +138,14 @@ class Cluster:
             status, body = self._call("PUT", kind.path(namespace, name), query, manifest, timeout=timeout)
             return None if status in (404, 409) else _checked(status, body)
 
-    def delete(self, kind: Kind, namespace: str, name: str) -> bool:
-        """Ask for deletion; False if there was nothing to delete."""
+    def delete(self, kind: Kind, namespace: str, name: str, *, version: str = "") -> bool:
+        """Ask for deletion; False if there was nothing to delete.
+
+        With a resourceVersion, only of that version: Unreachable if it has another one by now.
+        """
+        options = {"preconditions": {"resourceVersion": version}} if version else None
         with _writing(f"{kind.name.lower()} {namespace}/{name}"):
-            status, body = self._call("DELETE", kind.path(namespace, name))
+            status, body = self._call("DELETE", kind.path(namespace, name), (), options)
             if status == 404:
                 return False
             _checked(status, body)
@@ -183,8 +187,13 @@ class Cluster:
             return str(_checked(*self._call("GET", "/version"))["gitVersion"])
 
     def kubeconfig(self, namespace: str) -> Object:
-        """A kubeconfig with our credentials of this moment, for a program that takes nothing else."""
+        """A kubeconfig with our credentials of this moment, for a program that takes nothing else.
+
+        Raises:
+            AccessRefused, Unreachable: the API server was asked whether it takes them, since that program cannot renew.
+        """
         self._access.renew("")
+        self.version()
         configuration = self._api.configuration
         user = _user(self._authorization())
         if configuration.cert_file:
