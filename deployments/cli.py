@@ -9,6 +9,7 @@ import inspect
 import os
 import signal
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -18,6 +19,7 @@ from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ConfigurationError, PreflightFailed
 from tasks.core.progress import Journal
 from tasks.core.provision_request import ProvisionRequest
+from tasks.core.teardown_request import TeardownRequest
 from tasks.core.verify_request import VerifyRequest
 
 Model = TypeVar("Model", bound=LoadBalancerConfig)
@@ -91,6 +93,46 @@ def verify(
         return
     wanted = _wanted(VerifyRequest, config, set_, report)
     raise typer.Exit(_run("verify", wanted, report))
+
+
+@app.command(epilog=_EXIT_CODES)
+def teardown(
+    config: ConfigFile = None,
+    set_: Pairs = None,
+    report: ReportFile = None,
+    keys: Keys = False,  # noqa: FBT002
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,  # noqa: FBT002
+) -> None:
+    """Take the load balancer down, and prove that nothing of it is left.
+
+    The configuration of provision serves as it is. The static address is kept unless release_address=true; Milvus stays
+    as it is, with TLS and a ClusterIP Service, unless restore_layer4=true. What is not ours is left and listed.
+
+    Example: milvus-l7 teardown --set domain=milvus.example.com --set project=my-project
+    """
+    if keys:
+        _print_keys(TeardownRequest, without=TeardownRequest.UNUSED)
+        return
+    wanted = _wanted(TeardownRequest, config, set_, report)
+    if not yes:
+        _confirm(wanted)
+    raise typer.Exit(_run("teardown", wanted, report))
+
+
+def _confirm(wanted: TeardownRequest) -> None:
+    """Ask before anything is touched; without a terminal nobody can be asked."""
+    what = f"{wanted.domain}, release {wanted.namespace}/{wanted.release}"
+    if not sys.stdin.isatty():
+        _say(f"milvus-l7: nothing was touched. Say --yes to take down {what} without being asked.")
+        raise typer.Exit(REFUSED)
+    extra = [
+        *(["release its static address"] if wanted.release_address else []),
+        *(["restart Milvus without TLS behind its former Service"] if wanted.restore_layer4 else []),
+    ]
+    more = f" and {' and '.join(extra)}" if extra else ""
+    if not typer.confirm(f"Take down the load balancer of {what}{more}?", err=True):
+        _say("milvus-l7: nothing was touched.")
+        raise typer.Exit(REFUSED)
 
 
 def main() -> None:
@@ -200,8 +242,10 @@ def _check_report_path(report: Path | None) -> None:
         raise ConfigurationError(f"--report {report}", f"{report.parent} is no folder", "Make it, or choose another.")
 
 
-def _print_keys(model: type[LoadBalancerConfig]) -> None:
+def _print_keys(model: type[LoadBalancerConfig], without: Collection[str] = ()) -> None:
     for name, field in model.model_fields.items():
+        if name in without:
+            continue
         default = (
             "required" if field.is_required() else f"default {field.default!s}" if field.default else "default empty"
         )

@@ -82,6 +82,22 @@ def _note(config: LoadBalancerConfig, zone: Zone, domain: str, address: str) -> 
     receipt.note(cluster, config, dns_records=(*others, mine))
 
 
+@steps.writing
+def delete_dns_record(config: LoadBalancerConfig) -> list[Change]:
+    """Delete the A records that the receipt says are ours, if they still say our address."""
+    changes = []
+    for record in receipt.read(kubernetes.cluster(config), config).dns_records:
+        zone = cloud_dns.find(record.project, record.zone)
+        if zone is None:
+            resource = f"managedZones/{record.zone}"
+            change = Change(resource=resource, action="unchanged", detail=f"there is none in {record.project}")
+        else:
+            change = zone.remove_address(record.name, record.address)
+        progress.current().record(change)
+        changes.append(change)
+    return changes
+
+
 @steps.observing
 def check_dns_record(config: LoadBalancerConfig, address: str) -> list[DnsRecord]:
     """Return what DNS says about every domain; the record to create goes to the log where it is missing."""

@@ -9,6 +9,7 @@ from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ResourceFailed
 from tasks.core.progress import Change
 from tasks.core.receipt import ReservedAddress
+from tasks.core.teardown_request import TeardownRequest
 
 
 class Address(BaseModel):
@@ -51,3 +52,25 @@ def reserve_address(config: LoadBalancerConfig) -> Address:
     progress.current().record(change)
     steps.logger().info("address %s is %s (%s)", name, found["address"], action)
     return Address(name=name, address=found["address"], change=change)
+
+
+@steps.writing
+def release_address(config: TeardownRequest) -> Change:
+    """Give the address back if that is asked for and the receipt says that we reserved it; else it stays.
+
+    After the forwarding rules are gone: Compute keeps an address that is in use.
+    """
+    api = compute.api(config)
+    resource, noted = f"addresses/{config.address}", receipt.read(kubernetes.cluster(config), config).address
+    mine = ReservedAddress(project=api.project, name=config.address)
+    found = api.get("addresses", config.address)
+    if found is None:
+        change = Change(resource=resource, action="unchanged", detail="there is none")
+    elif not config.release_address or noted != mine:
+        why = "kept" if noted == mine else "was not reserved here, and stays"
+        change = Change(resource=resource, action="unchanged", detail=f"{found['address']}: {why}")
+    else:
+        api.delete("addresses", config.address)
+        change = Change(resource=resource, action="deleted", detail=f"was {found['address']}")
+    progress.current().record(change)
+    return change

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import applying, dns_record, events, steps, waiting
+from tasks import applying, deleting, dns_record, events, steps, waiting
 from tasks.clients import compute, kubernetes
 from tasks.clients.compute import Compute
 from tasks.clients.kubernetes import Cluster
@@ -53,6 +53,16 @@ def delete_unused_managed_certificate(config: LoadBalancerConfig) -> Change:
     change = Change(resource=resource, action="deleted", detail=f"certificate_mode is {config.certificate_mode.value}")
     progress.current().record(change)
     return change
+
+
+@steps.writing
+def delete_managed_certificate(config: LoadBalancerConfig) -> Change:
+    """Delete the ManagedCertificate if it is ours; its controller then deletes the certificate in Compute.
+
+    After the Ingress: a certificate that is attached cannot be deleted.
+    """
+    name = names.certificate(config.release)
+    return deleting.delete(kubernetes.cluster(config), kubernetes.MANAGED_CERTIFICATE, config.namespace, name)
 
 
 @steps.observing

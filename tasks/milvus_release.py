@@ -20,6 +20,7 @@ from tasks.core.errors import ProvisioningError, ResourceFailed, Unreachable
 from tasks.core.helm_record import Release
 from tasks.core.progress import Change
 from tasks.core.receipt import Former
+from tasks.core.teardown_request import TeardownRequest
 from tasks.polling import Ready
 
 _OURS = f"{names.FIELD_MANAGER}/revision"
@@ -280,6 +281,89 @@ def _configuration_of(
         "Turn it on where Milvus is configured: common.security.tlsMode: 1, and proxy.http.port: 8080.",
         "milvus",
     )
+
+
+@steps.writing
+def restore_milvus_release(config: TeardownRequest) -> MilvusRelease:
+    """Take our annotations off the Service, and with `restore_layer4` make Service, TLS and REST what they were before.
+
+    What they were stands on the receipt. Without one the annotations that say what we say are taken for ours, the
+    Service becomes a LoadBalancer, and TLS stays.
+
+    Raises:
+        FieldConflict, ResourceFailed: as of `apply_milvus_release`.
+    """
+    cluster = kubernetes.cluster(config)
+    service = cluster.read(kubernetes.SERVICE, config.namespace, names.service(config.release))
+    release = read_release(cluster, config)
+    if service is None:
+        resource = f"service {config.namespace}/{names.service(config.release)}"
+        return _result(Change(resource=resource, action="unchanged", detail="there is none"), config.release_manager, 0)
+    noted = receipt.read(cluster, config).release
+    former = noted or Former(service_type="LoadBalancer", values={release_values.SERVICE_TYPE: "LoadBalancer"})
+    ours = annotations_of_ours(service, config)
+    if noted:
+        # One that said the same before we came was not written by us, and stays.
+        ours = {key: text for key, text in ours.items() if release_values.annotation(key) in noted.values}
+    if release is None:
+        return _restore_manifests(cluster, config, service, ours, former)
+    release, newest = _settled(cluster, config, release)
+    values = release_values.without_annotations(release.values, ours, former.values)
+    if config.restore_layer4:
+        values = release_values.as_before(values, former.values)
+    lines = release_values.differences(release.values, values)
+    if not lines:
+        resource = f"release {config.namespace}/{config.release}"
+        return _result(Change(resource=resource, action="unchanged"), ReleaseManager.HELM, release.revision)
+    why = "back to Layer 4" if config.restore_layer4 else "without Layer-7 annotations"
+    return _upgrade_to(cluster, config, release, values, newest + 1, why, lines)
+
+
+def annotations_of_ours(service: dict[str, Any], config: LoadBalancerConfig) -> dict[str, str]:
+    """What we say in annotations of the Service, whether it says so or not."""
+    port = status.milvus_port(service)
+    return annotations.on_service(port.name if port else "milvus", names.backend_config(config.release))
+
+
+def _restore_manifests(
+    cluster: Cluster, config: TeardownRequest, service: dict[str, Any], ours: dict[str, str], former: Former
+) -> MilvusRelease:
+    changes = [_restore_service(cluster, config, service, ours, former)]
+    settings_changed = config.restore_layer4 and release_values.says_settings(former.values)
+    if settings_changed:
+        deployments = milvus_deployments(cluster, config, service)
+        config_map, key = _configuration_of(cluster, config, deployments)
+        text = str((config_map.get("data") or {}).get(key) or "")
+        desired = release_values.user_yaml_as_before(text, former.values)
+        mark = status.marks(config_map).get(_MARK, "")
+        if desired != text:
+            mark = hashlib.sha256(desired.encode()).hexdigest()[:16]
+            changes.append(_patch_config_map(cluster, config, config_map, {key: desired}, mark))
+        changes += [_restart(cluster, config, each, mark) for each in deployments if mark and _mark_of(each) != mark]
+    return MilvusRelease(manager=ReleaseManager.MANIFEST, revision=0, changes=tuple(changes))
+
+
+def _restore_service(
+    cluster: Cluster, config: TeardownRequest, service: dict[str, Any], ours: dict[str, str], former: Former
+) -> Change:
+    metadata, live = service["metadata"], status.marks(service)
+    resource = f"service {config.namespace}/{metadata['name']}"
+    marks = {
+        key: former.values.get(release_values.annotation(key))
+        for key, text in ours.items()
+        if annotations.same(key, live.get(key), text)
+    }
+    patch: dict[str, Any] = {"metadata": {"annotations": marks}} if marks else {}
+    if config.restore_layer4 and service["spec"].get("type") == "ClusterIP" and former.service_type:
+        patch["spec"] = {"type": former.service_type}
+    if not patch:
+        return _recorded(Change(resource=resource, action="unchanged"))
+    patch.setdefault("metadata", {})["resourceVersion"] = metadata["resourceVersion"]
+    # A merge, since an apply that no longer names the type would take it away, and with it what it was before.
+    if cluster.merge_patch(kubernetes.SERVICE, config.namespace, metadata["name"], patch) is None:
+        raise Unreachable(resource, "was changed by somebody else at the same moment", "Run again.", "milvus")
+    said = [*(["annotations"] if marks else []), *([former.service_type] if "spec" in patch else [])]
+    return _recorded(Change(resource=resource, action="updated", detail=", ".join(said)))
 
 
 def read_service(cluster: Cluster, config: LoadBalancerConfig) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import steps
+from tasks import deleting, steps
 from tasks.clients import kubernetes
 from tasks.clients.kubernetes import Cluster
 from tasks.core import certificates, manifests, progress, status
@@ -80,6 +80,37 @@ def _make(cluster: Cluster, config: LoadBalancerConfig) -> TlsCertificate | None
     if cluster.merge_patch(kubernetes.SECRET, config.namespace, config.tls_secret, patch) is None:
         return None
     return _result(config, pair.certificate_pem, "updated", "; ".join(reasons))
+
+
+@steps.writing
+def delete_tls_secret(config: LoadBalancerConfig) -> Change:
+    """Delete the Secret of a self-managed certificate; one that somebody else made, filled or uses stays."""
+    cluster = kubernetes.cluster(config)
+    live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret)
+    if live is not None and (reason := reason_to_keep(cluster, config, live)):
+        change = Change(resource=f"secret {config.namespace}/{config.tls_secret}", action="unchanged", detail=reason)
+        progress.current().record(change)
+        return change
+    return deleting.delete(cluster, kubernetes.SECRET, config.namespace, config.tls_secret)
+
+
+def reason_to_keep(cluster: Cluster, config: LoadBalancerConfig, live: dict[str, Any]) -> str:
+    """Why the Secret is not ours to delete; empty if it is."""
+    if not status.ours(live):
+        return "was not made here"
+    if config.certificate_mode is CertificateMode.EXISTING_SECRET:
+        return "certificate_mode is existing-secret"
+    try:
+        if not certificates.read(pem(live, "tls.crt")).self_signed:
+            return "holds a certificate of an authority"
+    except ValueError:
+        pass  # ours, and no certificate any more: nobody's loss
+    users = [
+        str(ingress["metadata"]["name"])
+        for ingress in cluster.list_objects(kubernetes.INGRESS, config.namespace)
+        if any(entry.get("secretName") == config.tls_secret for entry in ingress["spec"].get("tls") or [])
+    ]
+    return f"ingress {', '.join(users)} uses it" if users else ""
 
 
 @steps.observing

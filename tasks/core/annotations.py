@@ -21,9 +21,12 @@ FRONTEND_CONFIG = "networking.gke.io/v1beta1.FrontendConfig"
 
 # Written by the controller after a sync.
 URL_MAP = "ingress.kubernetes.io/url-map"
+REDIRECT_URL_MAP = "ingress.kubernetes.io/redirect-url-map"
 HTTPS_FORWARDING_RULE = "ingress.kubernetes.io/https-forwarding-rule"
 HTTPS_TARGET_PROXY = "ingress.kubernetes.io/https-target-proxy"
 FORWARDING_RULE = "ingress.kubernetes.io/forwarding-rule"
+TARGET_PROXY = "ingress.kubernetes.io/target-proxy"
+STATIC_IP = "ingress.kubernetes.io/static-ip"
 BACKENDS = "ingress.kubernetes.io/backends"
 SSL_CERT = "ingress.kubernetes.io/ssl-cert"
 

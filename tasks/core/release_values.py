@@ -27,7 +27,8 @@ _TLS_MODE = ("common", "security", "tlsMode")
 _REST_PORT = ("proxy", "http", "port")
 _REST_ENABLED = ("proxy", "http", "enabled")
 _GRPC_PORT = ("proxy", "port")
-_SERVICE_TYPE, _ANNOTATION = "service.type", "service.annotations/"
+SERVICE_TYPE, _ANNOTATION = "service.type", "service.annotations/"
+"""Keys of `former_values`; the second is the beginning of one."""
 _SETTINGS = {"user.yaml:common.security.tlsMode": _TLS_MODE, "user.yaml:proxy.http.port": _REST_PORT}
 _SET_BY_US = dict(zip(_SETTINGS, (("1",), (str(REST_PORT), str(REST_PORT + 1))), strict=True))
 _DEFAULT_GRPC_PORT = "19530"
@@ -102,10 +103,20 @@ def former_settings(text: str | None, desired: str) -> dict[str, str | None]:
     return former_values(_settings(text or ""), _settings(desired))
 
 
+def annotation(key: str) -> str:
+    """The key of an annotation among `former_values`."""
+    return f"{_ANNOTATION}{key}"
+
+
+def says_settings(former: Mapping[str, Any]) -> bool:
+    """Whether `former_values` say anything of Milvus' own settings."""
+    return bool(_SETTINGS.keys() & former.keys())
+
+
 def former_annotations(present: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:
     """`former_values` of a live Service's annotations."""
     return {
-        f"{_ANNOTATION}{key}": present.get(key)
+        annotation(key): present.get(key)
         for key, text in wanted.items()
         if not annotations_.same(key, present.get(key), text)
     }
@@ -123,7 +134,7 @@ def without_annotations(
     for key, text in ours.items():
         if not annotations_.same(key, present.get(key), text):
             continue
-        _put(values, ("service", "annotations", key), former.get(f"{_ANNOTATION}{key}"))
+        _put(values, ("service", "annotations", key), former.get(annotation(key)))
     return values
 
 
@@ -133,8 +144,8 @@ def as_before(current: Mapping[str, Any], former: Mapping[str, str | None]) -> d
     Keys not in `former` stay, and so does what somebody has changed since.
     """
     values = copy.deepcopy(dict(current))
-    if _SERVICE_TYPE in former and (values.get("service") or {}).get("type") == "ClusterIP":
-        _put(values, ("service", "type"), former[_SERVICE_TYPE])
+    if SERVICE_TYPE in former and (values.get("service") or {}).get("type") == "ClusterIP":
+        _put(values, ("service", "type"), former[SERVICE_TYPE])
     text = (values.get("extraConfigFiles") or {}).get(USER_YAML)
     if text is not None:
         _put(values, ("extraConfigFiles", USER_YAML), user_yaml_as_before(text, former) or None)
@@ -167,9 +178,9 @@ def _said(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Every key of ours that these values have, and what it says."""
     service = values.get("service")
     if isinstance(service, Mapping) and service.get("type") is not None:
-        yield _SERVICE_TYPE, str(service["type"])
+        yield SERVICE_TYPE, str(service["type"])
     for key, said in service_annotations(values).items():
-        yield f"{_ANNOTATION}{key}", said
+        yield annotation(key), said
     files = values.get("extraConfigFiles")
     text = files.get(USER_YAML) if isinstance(files, Mapping) else None
     if isinstance(text, str):
