@@ -8,12 +8,13 @@ from typing import Any, Final
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ConfigurationError
 from tasks.core.provision_request import ProvisionRequest
+from tasks.core.teardown_request import TeardownRequest
 from tasks.core.verify_request import VerifyRequest
 
 CONFIGS: Final[dict[str, type[LoadBalancerConfig]]] = {
     "provision": ProvisionRequest,
     "verify": VerifyRequest,
-    "teardown": LoadBalancerConfig,
+    "teardown": TeardownRequest,
 }
 """Flows that can be asked for, each deployed under its own name, with the model of their parameters."""
 

@@ -23,8 +23,11 @@ def tag(ticket: str) -> str:
 
 
 def intent(config: LoadBalancerConfig) -> dict[str, Any]:
-    """What is asked for: the parameters that differ from their defaults, in one spelling each."""
-    return config.model_dump(mode="json", exclude_defaults=True)
+    """What is asked for: the parameters that differ from their defaults, in one spelling each.
+
+    Without those that a request accepts for convenience and its flow does not have.
+    """
+    return config.model_dump(mode="json", exclude_defaults=True, exclude=set(getattr(config, "UNUSED", ())))
 
 
 def canonical(parameters: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from deployments.tickets import requests
-from deployments.tickets.prefect_api import Run, may_begin_again
+from deployments.tickets.prefect_api import Run, creation, may_begin_again
 from deployments.tickets.requests import Malformed
 from tasks.core.errors import ConfigurationError
 
@@ -33,6 +33,27 @@ def test_the_flow_s_own_parameters_are_known() -> None:
     wanted = read({"ticket": "OPS-1", "parameters": {"domain": "a.example", "from_step": "apply-ingress"}})
 
     assert wanted.config.model_dump()["from_step"] == "apply-ingress"
+
+
+def test_a_teardown_s_run_gets_only_what_its_flow_takes() -> None:
+    """The parameters of the provisioning ticket serve as they are."""
+    parameters = {"domain": "a.example", "http": "disabled", "release_address": True}
+    body = json.dumps({"ticket": "OPS-1", "flow": "teardown", "parameters": parameters}).encode()
+
+    made = creation(requests.read(body, ["teardown"]))
+
+    assert made["parameters"] == {"domain": "a.example", "release_address": True, "ticket": "OPS-1"}
+
+
+def test_every_flow_s_model_is_that_of_its_signature() -> None:
+    """What passes here must be what the deployment takes."""
+    from flows.provision import provision
+    from flows.teardown import teardown
+    from flows.verify import verify
+
+    for flow in (provision, verify, teardown):
+        model = requests.CONFIGS[flow.name]
+        assert set(flow.parameters.properties) == set(model.model_fields) - set(getattr(model, "UNUSED", ()))
 
 
 @pytest.mark.parametrize(

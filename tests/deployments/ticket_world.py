@@ -18,6 +18,7 @@ from deployments import local, prefect_server
 ROOT = Path(__file__).parents[2]
 README = ROOT / "deployments" / "tickets" / "README.md"
 Json = dict[str, Any]
+_deployed: set[str] = set()
 
 
 class Prefect:
@@ -32,9 +33,11 @@ class Prefect:
         )
 
     def deploy(self) -> None:
-        """Make pool and deployments, as `make up` does."""
-        with contextlib.chdir(ROOT):
-            local.prepare(self.environment)
+        """Make pool and deployments, as `make up` does; once per server."""
+        if self.url not in _deployed:
+            with contextlib.chdir(ROOT):
+                local.prepare(self.environment)
+            _deployed.add(self.url)
 
     def close(self) -> None:
         """Remove every run, lest another test's worker takes it."""
