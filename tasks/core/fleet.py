@@ -55,7 +55,7 @@ class Target(BaseModel):
     """Context of the worker's kubeconfig, instead of a GKE cluster. Empty: as in the defaults."""
 
     address_name: str = Field(default="", title="Static address")
-    """Name of the global static address; two targets of a project cannot share one. Empty: <release>-milvus."""
+    """Name of the global static address, one per target in a project. Empty: the release's name and -milvus."""
 
     def parameters(self) -> dict[str, Any]:
         """What the row says, without what it leaves to the defaults."""

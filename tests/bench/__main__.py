@@ -5,6 +5,7 @@ import logging
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.bench import notice, provisioning, startup
+from tests.bench import fleet, notice, provisioning, startup
 from tests.bench.figures import Figure, table
 from tests.bench.programs import say
 
@@ -23,24 +24,32 @@ class Part(StrEnum):
     STARTUP = "startup"
     PROVISION = "provision"
     NOTICE = "notice"
+    FLEET = "fleet"
 
 
-_MEASURES = {Part.STARTUP: startup.measure, Part.PROVISION: provisioning.measure, Part.NOTICE: notice.measure}
+_MEASURES: dict[Part, Callable[[Path], list[Figure]]] = {
+    Part.STARTUP: startup.measure,
+    Part.PROVISION: provisioning.measure,
+    Part.NOTICE: notice.measure,
+}
 
 
 def main(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file, too.")] = None,
     only: Annotated[list[Part] | None, typer.Option(help="Measure this part alone; may be repeated.")] = None,
+    sizes: Annotated[str, typer.Option(help="Targets of the fleets; a fleet of 100 takes some 10 minutes.")] = "1,10",
 ) -> None:
     """Measure the project's figures, side by side with what they are compared to."""
     logging.disable(logging.WARNING)  # the parts' own chatter; what fails is raised
     begun = time.monotonic()
+    of_fleet = [int(size) for size in sizes.split(",")]
+    measures = _MEASURES | {Part.FLEET: lambda folder: fleet.measure(folder, of_fleet)}
     figures: list[Figure] = []
     failed = False
     with tempfile.TemporaryDirectory(prefix="milvus-l7-bench-") as directory:
         for part in only or list(Part):
             try:
-                figures += _MEASURES[part](Path(directory) / part)
+                figures += measures[part](Path(directory) / part)
             except Exception as error:  # the other parts are worth measuring all the same
                 failed = True
                 say(f"{part} could not be measured: {type(error).__name__}: {error}")
