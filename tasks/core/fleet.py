@@ -183,7 +183,8 @@ def _of_file(document: object, file: str) -> list[dict[str, Any]]:
     if document is None:
         return []
     parts = document if isinstance(document, dict) else {"targets": document}
-    rows, defaults = parts.get("targets"), parts.get("defaults") or {}
+    rows, defaults = parts.get("targets"), parts.get("defaults")
+    defaults = {} if defaults is None else defaults
     faults = [f"{key}: unknown key, only targets and defaults stand here" for key in parts.keys() - _FILE_KEYS]
     if not isinstance(defaults, dict):
         faults.append("defaults: is no mapping of parameters to values")

@@ -6,13 +6,13 @@ Of each target's own report only what is told here is kept, so that a hundred ta
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from tasks.core.fleet import Entry, FleetFailed, listed
 
-VERIFIED = "verified"
+VERIFIED: Final = "verified"
 _LONGEST_TEXT = 500
 
 
@@ -134,8 +134,8 @@ class RollUp(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    verdict: Literal["verified", "done", "failed"]
-    """"done": nothing failed, but not everything was proved, since not every run took the proof."""
+    verdict: Literal["verified", "unproved", "failed"]
+    """"unproved": nothing failed, but not every run was asked to take the proof."""
     fleet: str
     ticket: str = ""
     seconds: float
@@ -183,7 +183,9 @@ def roll_up(fleet: str, ticket: str, seconds: float, outcomes: Sequence[Outcome]
     """Put the fleet together; the targets in the order in which they were given."""
     ordered = tuple(sorted(outcomes, key=lambda outcome: outcome.number))
     verdicts = Counter(outcome.verdict for outcome in ordered)
-    verdict: Literal["verified", "done", "failed"] = "verified" if verdicts[VERIFIED] == len(ordered) else "done"
+    verdict: Literal["verified", "unproved", "failed"] = (
+        "verified" if verdicts[VERIFIED] == len(ordered) else "unproved"
+    )
     return RollUp(
         verdict="failed" if any(outcome.failed for outcome in ordered) else verdict,
         fleet=fleet,
