@@ -129,9 +129,12 @@ def start_worker(directory: Path, variables: Mapping[str, str], *, outlive: bool
 
 
 def prepare(variables: Mapping[str, str]) -> None:
-    """Make the work pool and deploy what prefect.yaml says; both may be done again at any time."""
-    _prefect(variables, "work-pool", "create", POOL, "--type", "process", "--overwrite")
-    _prefect(variables, "--no-prompt", "deploy", "--all")
+    """Work pool, deployments and automations; may be done again at any time."""
+    command = [sys.executable, "-m", "deployments.deploy", "--pool", POOL]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, **variables})
+    if done.returncode:
+        _say(f"{shlex.join(['python', *command[1:]])} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        raise typer.Exit(1)
 
 
 def _provision_and_show(variables: Mapping[str, str], mode: str) -> bool:
@@ -193,15 +196,6 @@ def _sandbox(directory: Path, *arguments: str, capture: bool = False) -> str:
         _say(f"{shlex.join(['python', *command[1:]])} ended with {done.returncode}")
         raise typer.Exit(1)
     return done.stdout or ""
-
-
-def _prefect(variables: Mapping[str, str], *arguments: str) -> None:
-    command = [sys.executable, "-m", "prefect", *arguments]
-    environment = {**os.environ, **variables, "PWD": str(Path.cwd())}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        _say(f"{shlex.join(['prefect', *arguments])} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-        raise typer.Exit(1)
 
 
 def _remember(file: Path, pid: int) -> None:

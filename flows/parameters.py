@@ -45,7 +45,7 @@ def of(model: type[BaseModel], without: Collection[str] = ()) -> Callable[[Calla
 
 def order(model: type[BaseModel]) -> list[str]:
     """Return the model's fields as the form shows them."""
-    first = [name for name in _FIRST if name in model.model_fields]
+    first = [name for name in _FIRST if name in model.model_fields] if "domain" in model.model_fields else []
     return [*first, *(name for name in model.model_fields if name not in first)]
 
 
