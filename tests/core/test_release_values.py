@@ -273,3 +273,67 @@ def test_the_version_is_read_from_the_tag_else_from_the_chart(
     image: str, app_version: str, version: Version | None
 ) -> None:
     assert release_values.milvus_version(image, app_version) == version
+
+
+# --- the way back ---------------------------------------------------------------------------------------------------
+
+
+def back(current: dict[str, Any]) -> dict[str, Any]:
+    """There and back again."""
+    wanted = desired(current)
+    former = release_values.former_values(current, wanted)
+    return release_values.as_before(release_values.without_annotations(wanted, ANNOTATIONS, former), former)
+
+
+@pytest.mark.parametrize(
+    "current",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"service": {"type": "LoadBalancer"}, "log": {"level": "warn"}}, id="layer 4"),
+        pytest.param({"service": {"annotations": {"a": "b"}}}, id="an annotation of somebody's"),
+        pytest.param({"service": {"annotations": {"cloud.google.com/neg": '{"ingress":false}'}}}, id="another value"),
+        pytest.param({"extraConfigFiles": {"other.yaml": "a: 1\n"}}, id="another file"),
+    ],
+)
+def test_the_way_back_ends_at_the_values_of_before(current: dict[str, Any]) -> None:
+    assert back(current) == current
+
+
+@given(tree=trees, type_=st.sampled_from(["LoadBalancer", "NodePort", "ClusterIP", None]))
+@settings(max_examples=200, deadline=None)
+def test_whatever_stood_in_the_settings_is_read_there_again(tree: dict[str, Any], type_: str | None) -> None:
+    text = yaml.safe_dump(tree)
+    current: dict[str, Any] = {"extraConfigFiles": {"user.yaml": text}} | (
+        {"service": {"type": type_}} if type_ else {}
+    )
+    try:
+        found = back(current)
+    except ResourceFailed:
+        return
+
+    assert found.get("service") == current.get("service")
+    again = yaml.safe_load(found.get("extraConfigFiles", {}).get("user.yaml") or "") or {}
+    assert release_values.former_settings(yaml.safe_dump(again), text) == {}
+    assert _without_empty(again) == _without_empty(tree)
+
+
+def _without_empty(tree: Any) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    found = {key: _without_empty(value) for key, value in tree.items()}
+    # An empty section and a missing one mean the same to Milvus.
+    return {key: value for key, value in found.items() if value not in ({}, None)}
+
+
+def test_what_somebody_has_changed_since_is_not_put_back() -> None:
+    former = release_values.former_values({"service": {"type": "LoadBalancer"}}, desired({}))
+    text = "common:\n  security:\n    tlsMode: 2\n"
+    theirs = {"service": {"type": "NodePort"}, "extraConfigFiles": {"user.yaml": text}}
+
+    assert release_values.as_before(theirs, former) == theirs
+
+
+def test_former_values_hold_no_key_but_ours() -> None:
+    current = {"minio": {"secretKey": "hunter2"}, "extraConfigFiles": {"user.yaml": "minio:\n  secretKey: hunter2\n"}}
+
+    assert "hunter2" not in str(release_values.former_values(current, desired(current)))

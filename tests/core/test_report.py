@@ -6,7 +6,7 @@ from tasks.core import report
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ResourceFailed
 from tasks.core.progress import Change, Journal
-from tasks.core.report import Certificate, RungRecord, Verification
+from tasks.core.report import Certificate, Left, RungRecord, Verification
 
 CONFIG = LoadBalancerConfig.parse({"domain": "milvus.example.com", "ticket": "OPS-7"})
 
@@ -93,3 +93,18 @@ def test_a_second_attempt_reports_what_the_first_one_wrote() -> None:
     finished = report.build(CONFIG, Journal(), earlier=earlier)
 
     assert [change.action for change in finished.writes] == ["created"]
+
+
+def test_a_teardown_says_what_is_left_and_whose_it_is() -> None:
+    left = Left(resource="addresses/x", owner="kept", detail="203.0.113.7", remove="teardown with release_address=true")
+
+    finished = report.build(CONFIG, Journal(), left=[left])
+
+    assert json.loads(finished.as_json())["left"] == [left.model_dump()]
+    text = report.markdown(finished)
+    assert text.startswith("# Taken down: milvus.example.com")
+    assert "| addresses/x | kept | 203.0.113.7 | teardown with release_address=true |" in text
+
+
+def test_the_report_of_another_flow_says_nothing_of_what_is_left() -> None:
+    assert "left" not in json.loads(report.build(CONFIG, Journal()).as_json())

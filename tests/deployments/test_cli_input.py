@@ -1,5 +1,7 @@
 """Wrong input is answered at once, with every fault and exit code 2, before Prefect is even imported."""
 
+import os
+import pty
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -161,3 +163,42 @@ def test_every_key_is_listed_with_its_default_and_meaning() -> None:
     assert "domain (required)\n" in answer.out
     assert "certificate_validity_days (default 365)\n" in answer.out
     assert "DNS is only checked" in answer.out
+
+
+def test_a_teardown_without_a_terminal_is_refused_unless_it_is_told_not_to_ask() -> None:
+    answer = command("teardown", "--set", "domain=a.example", "--set", "release=prod")
+
+    assert answer.code == REFUSED
+    assert "nothing was touched" in answer.err
+    assert "--yes to take down a.example, release default/prod" in answer.err
+
+
+@pytest.mark.parametrize("said", ["n\n", "\n"])
+def test_a_teardown_asks_and_no_is_the_answer_unless_yes_is_said(said: str) -> None:
+    ours, theirs = pty.openpty()
+    arguments = ["teardown", "--set", "domain=a.example", "--set", "release_address=true"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SCRIPT, *arguments],
+        stdin=theirs,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    os.write(ours, said.encode())
+    _, asked = process.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+
+    assert process.returncode == REFUSED
+    assert (
+        "Take down the load balancer of a.example, release default/my-release and release its static address?" in asked
+    )
+    assert "nothing was touched" in asked
+
+
+def test_a_teardown_lists_its_own_keys_and_none_it_has_no_use_for() -> None:
+    answer = command("teardown", "--keys")
+
+    assert answer.code == 0
+    assert "restore_layer4 (default" in answer.out
+    assert "backend_timeout_seconds" not in answer.out
