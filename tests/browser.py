@@ -83,7 +83,9 @@ def opened(profile: Path, *, width: int = 1100, height: int = 6000) -> Iterator[
         AssertionError: there is no Chromium here, or it does not start.
     """
     program = next((found for name in _NAMES if (found := shutil.which(name))), None)
-    assert program, "no Chromium here: apt-get install chromium, or leave these tests out: pytest -m 'not browser'"
+    assert program, (
+        "no Chromium here: apt-get install chromium, or leave these tests out, as pytest does without -m browser"
+    )
     # Chromium's own sandbox does not run as root.
     flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else []), f"--window-size={width},{height}"]
     profile.mkdir(parents=True, exist_ok=True)

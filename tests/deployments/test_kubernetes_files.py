@@ -5,6 +5,7 @@ No worker runs here: that needs a cluster and prefect-kubernetes; deployments/ku
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -122,7 +123,7 @@ def test_an_api_server_takes_the_file(cluster: Stack, file: str) -> None:
     done = subprocess.run(
         command,
         check=False,
-        env={**cluster.env, "PATH": "/usr/bin:/usr/local/bin:/bin"},
+        env={**os.environ, **cluster.env},
         capture_output=True,
         text=True,
     )
@@ -136,7 +137,7 @@ def test_an_api_server_takes_the_file(cluster: Stack, file: str) -> None:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A sandbox without Milvus, with the namespace of the worker."""
     with Stack(tmp_path_factory.mktemp("cluster"), latency="zero", milvus=False) as stack:
-        environment = {**stack.env, "PATH": "/usr/bin:/usr/local/bin:/bin"}
+        environment = {**os.environ, **stack.env}
         for namespace in ("milvus-l7", "kube-system"):
             subprocess.run(["kubectl", "create", "namespace", namespace], env=environment, check=False)
         yield stack
