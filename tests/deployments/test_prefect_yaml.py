@@ -10,6 +10,7 @@ from prefect import Flow
 from prefect.flows import load_flow_from_entrypoint
 
 from tasks.core.config import LoadBalancerConfig
+from tasks.core.provision_request import ProvisionRequest
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -38,12 +39,30 @@ def test_the_form_is_flat_and_has_the_model_s_names_texts_and_defaults() -> None
 
     schema = provision.parameters
 
-    assert list(schema.properties) == list(LoadBalancerConfig.model_fields)
+    assert set(schema.properties) == set(ProvisionRequest.model_fields)
     assert schema.required == ["domain"]
-    for name, field in LoadBalancerConfig.model_fields.items():
+    for name, field in ProvisionRequest.model_fields.items():
         shown = schema.properties[name]
-        assert shown["description"] == " ".join((field.description or "").split())
+        assert shown["title"] == field.title
+        assert shown["description"].startswith(" ".join((field.description or "").split()))
         assert shown.get("default") is not None or name == "domain"
+
+
+def test_the_form_begins_with_what_a_newcomer_has_to_look_at() -> None:
+    from flows.provision import provision
+
+    assert list(provision.parameters.properties)[:4] == ["domain", "certificate_mode", "release", "namespace"]
+
+
+def test_no_deployment_has_a_concurrency_limit() -> None:
+    """Prefect ends a healthy run whose slot it cannot renew; the lock is a Lease in the cluster."""
+    assert not [deployment["name"] for deployment in PROJECT["deployments"] if "concurrency_limit" in deployment]
+
+
+def test_every_flow_of_the_project_has_a_deployment_of_its_name() -> None:
+    flows = {path.stem for path in (ROOT / "flows").glob("*.py") if "@flow" in path.read_text()}
+
+    assert {deployment["name"].replace("-", "_") for deployment in PROJECT["deployments"]} == flows
 
 
 def test_no_parameter_holds_a_secret() -> None:

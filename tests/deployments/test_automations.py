@@ -1,0 +1,184 @@
+"""Runs that die without a word, with a real server, real workers and SIGKILL; nothing else is believed."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from deployments import automations, prefect_server
+from tests.deployments.ticket_world import Prefect, until
+
+ROOT = Path(__file__).parents[2]
+VARIABLES: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"][0]["work_pool"][
+    "job_variables"
+]
+SLEEPER = """
+import os, pathlib, time
+from prefect import flow
+
+@flow
+def sleeper(pid_file: str) -> None:
+    pathlib.Path(pid_file).write_text(str(os.getpid()))
+    time.sleep(600)
+"""
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_shipped_automation_waits_for_more_than_two_heartbeats_of_the_deployments() -> None:
+    """One that waits less would crash healthy runs."""
+    (dead_runs,) = (automation for automation in automations.wanted() if automation.name == "dead-runs")
+
+    frequency = int(VARIABLES["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"])
+
+    trigger: Any = dead_runs.trigger
+    assert trigger.within.total_seconds() > 2 * frequency
+    assert trigger.after == {"prefect.flow-run.heartbeat"}
+
+
+def test_applying_twice_changes_nothing_and_mends_what_somebody_changed(client: SyncPrefectClient) -> None:
+    assert automations.apply_all(client) == ["dead-runs: created"]
+    assert automations.apply_all(client) == ["dead-runs: unchanged"]
+    (wanted,) = automations.wanted()
+    (live,) = client.read_automations_by_name("dead-runs")
+
+    client.update_automation(live.id, wanted.model_copy(update={"description": "somebody's"}))
+    client.create_automation(wanted)
+
+    said = automations.apply_all(client)
+    found = client.read_automations_by_name("dead-runs")
+    assert [automation.description for automation in found] == [wanted.description]
+    assert "dead-runs: a second one of that name removed" in said
+    assert automations.remove_all(client) == ["dead-runs: removed"]
+    assert automations.remove_all(client) == ["dead-runs: was not there"]
+    assert client.read_automations_by_name("dead-runs") == []
+
+
+def test_a_run_killed_with_its_worker_ends_as_crashed_and_a_healthy_one_goes_on(
+    server: Prefect, client: SyncPrefectClient, tmp_path: Path
+) -> None:
+    """What died before the automation was there is found by `stale`, which sets it to Crashed when told to."""
+    deployments = {pool: deploy_sleeper(server, tmp_path, pool) for pool in ("doomed", "safe")}
+    with a_worker(server, tmp_path, "safe"):
+        healthy = start(server, deployments["safe"], tmp_path / "healthy")
+        with a_worker(server, tmp_path, "doomed") as worker:
+            forgotten = start(server, deployments["doomed"], tmp_path / "forgotten")
+            kill(worker, tmp_path / "forgotten")
+        automations.apply_all(client)
+        with a_worker(server, tmp_path, "doomed") as worker:
+            dead = start(server, deployments["doomed"], tmp_path / "dead")
+            # The heartbeat that arms the automation is delivered a moment after the run began.
+            until(lambda: heartbeats(client, dead) >= 1)
+            kill(worker, tmp_path / "dead")
+        killed = time.monotonic()
+
+        until(lambda: state(server, dead)["type"] == "CRASHED", seconds=130)
+
+        assert time.monotonic() - killed < 120
+        assert "No heartbeat for 90 seconds" in state(server, dead)["message"]
+        assert state(server, healthy)["type"] == "RUNNING"
+        assert [str(run.id) for run in automations.stale(client, 80)] == [forgotten]
+        listed = command(server, "stale", "--seconds", "80")
+        assert listed.returncode == 1
+        assert forgotten in listed.stdout
+        crashed = command(server, "stale", "--seconds", "80", "--crash")
+        assert crashed.returncode == 0
+        assert state(server, forgotten)["type"] == "CRASHED"
+        assert state(server, healthy)["type"] == "RUNNING"
+        os.kill(int((tmp_path / "healthy").read_text()), signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
+    """A server of our own: an automation would act on the runs of other tests."""
+    home = tmp_path_factory.mktemp("automations")
+    process, url = prefect_server.start(home)
+    prefect = Prefect(url, home)
+    try:
+        yield prefect
+        prefect.close()
+    finally:
+        prefect_server.stop(process)
+
+
+@pytest.fixture
+def client(server: Prefect) -> Iterator[SyncPrefectClient]:
+    with temporary_settings({PREFECT_API_URL: server.url}), get_client(sync_client=True) as client:
+        yield client
+
+
+def deploy_sleeper(server: Prefect, folder: Path, pool: str) -> str:
+    """Deploy a flow that sleeps, with the variables of prefect.yaml's own deployments."""
+    (folder / "sleeper.py").write_text(SLEEPER)
+    run(server, [sys.executable, "-m", "prefect", "work-pool", "create", pool, "--type", "process"])
+    script = (
+        "from prefect import Flow\n"
+        f"Flow.from_source(source={str(folder)!r}, entrypoint='sleeper.py:sleeper').deploy(name={pool!r}, "
+        f"work_pool_name={pool!r}, job_variables={VARIABLES!r}, print_next_steps=False)\n"
+    )
+    run(server, [sys.executable, "-c", script])
+    return str(server.call("GET", f"deployments/name/sleeper/{pool}")["id"])
+
+
+def start(server: Prefect, deployment: str, pid_file: Path) -> str:
+    """Start a run and wait until its flow is at work."""
+    made = server.call("POST", f"deployments/{deployment}/create_flow_run", {"parameters": {"pid_file": str(pid_file)}})
+    until(lambda: pid_file.exists() and pid_file.read_text(), seconds=60)
+    return str(made["id"])
+
+
+@contextlib.contextmanager
+def a_worker(server: Prefect, folder: Path, pool: str) -> Iterator["subprocess.Popen[bytes]"]:
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--install-policy", "never"]
+    with (folder / f"{pool}.log").open("ab") as output:
+        environment = {**server.environment, "PREFECT_WORKER_QUERY_SECONDS": "1"}
+        process = prefect_server.detached(command, environment=environment, output=output, outlive=False)
+    try:
+        yield process
+    finally:
+        prefect_server.stop(process)
+
+
+def kill(worker: "subprocess.Popen[bytes]", pid_file: Path) -> None:
+    """SIGKILL a worker, then the flow that it started: nobody is left to tell."""
+    os.killpg(worker.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    worker.wait(10)
+
+
+def state(server: Prefect, run_id: str) -> dict[str, Any]:
+    return dict(server.call("GET", f"flow_runs/{run_id}")["state"])
+
+
+def heartbeats(client: SyncPrefectClient, run_id: str) -> int:
+    filters = {"event": {"name": ["prefect.flow-run.heartbeat"]}, "resource": {"id": [f"prefect.flow-run.{run_id}"]}}
+    return len(client.request("POST", "/events/filter", json={"filter": filters, "limit": 5}).json()["events"])
+
+
+def command(server: Prefect, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "deployments.automations", *arguments],
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **server.environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def run(server: Prefect, arguments: list[str]) -> None:
+    done = subprocess.run(
+        arguments, check=False, env={**os.environ, **server.environment}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
