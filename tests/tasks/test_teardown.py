@@ -69,7 +69,7 @@ def noted(world: World) -> Receipt:
     return receipt.read(world.cluster, world.config())
 
 
-def provision(world: World, *, serving: bool = True, **changes: Any) -> None:
+def provision(world: World, **changes: Any) -> None:
     """What the flow does, but for the proof, which needs a Milvus."""
     config = world.config(**changes)
     address = reserve_address.fn(config).address
@@ -83,9 +83,8 @@ def provision(world: World, *, serving: bool = True, **changes: Any) -> None:
     if config.dns_managed_zone:
         apply_dns_record.fn(config, address)
     apply_ingress.fn(config)
-    if serving:
-        wait_for_address.fn(config, address)
-        eventually(lambda: complete(world))
+    wait_for_address.fn(config, address)
+    eventually(lambda: complete(world))
 
 
 def complete(world: World) -> bool:
