@@ -117,7 +117,7 @@ def start_server(directory: Path, port: int = 0, *, outlive: bool = False) -> tu
 def start_worker(directory: Path, variables: Mapping[str, str], *, outlive: bool = False) -> Process:
     """Start a worker of the local pool; its flow runs see the sandbox, since they inherit its environment."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--install-policy", "never"]
-    with (directory / "worker.log").open("ab") as output:
+    with prefect_server.private(directory / "worker.log").open("ab") as output:
         process = prefect_server.detached(
             command,
             environment={**variables, "PREFECT_WORKER_QUERY_SECONDS": "2"},
@@ -199,7 +199,7 @@ def _sandbox(directory: Path, *arguments: str, capture: bool = False) -> str:
 
 
 def _remember(file: Path, pid: int) -> None:
-    file.write_text(json.dumps({"pid": pid, "started": _start_time(pid)}))
+    prefect_server.private(file).write_text(json.dumps({"pid": pid, "started": _start_time(pid)}))
 
 
 def _end(process: Mapping[str, Any]) -> None:

@@ -68,7 +68,7 @@ def start(home: Path, port: int = 0, *, outlive: bool = False) -> tuple[subproce
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     port = port or _free_port()
     url = f"http://127.0.0.1:{port}/api"
-    log = home / "server.log"
+    log = private(home / "server.log")
     with log.open("ab") as output:
         process = detached(
             [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
@@ -84,6 +84,12 @@ def start(home: Path, port: int = 0, *, outlive: bool = False) -> tuple[subproce
             raise ServerDidNotStart(f"the Prefect server did not start; end of {log}:\n{tail}")
         time.sleep(0.1)
     return process, url
+
+
+def private(file: Path) -> Path:
+    """Make a file for its owner only, unless it is there, and return its path."""
+    file.touch(mode=0o600)
+    return file
 
 
 def detached(
