@@ -124,7 +124,7 @@ class Way:
         yield "delete record", lambda: delete_dns_record.fn(config)
         yield "release address", lambda: release_address.fn(config)
         yield "settle receipt", lambda: settle_receipt.fn(config)
-        yield "prove", lambda: keep("left", self._prove(list(found["deletion"].parts), found["seen"].address))
+        yield "prove", lambda: self._prove(list(found["deletion"].parts), found["seen"].address)
         yield "delete lease", lambda: delete_lease.fn(config)
 
     def go(self, *, until: str = "") -> "Way":
