@@ -9,6 +9,7 @@ Reads one JSON request from standard input and writes one JSON answer: values ne
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def upgrade(request: dict[str, Any]) -> dict[str, Any]:
             raise ChartVersionError(f"{source} has version {chart.version}, not {request['chart_version']}")
     elif "://" not in source:
         options["chart_repo_url"] = repository
-    config = helm_python.Config(kubeconfig_content=json.dumps(request["kubeconfig"]), namespace=request["namespace"])
+    config = helm_python.Config(**in_memory(json.dumps(request["kubeconfig"])), namespace=request["namespace"])
     with contextlib.closing(config):
         release = config.upgrade(
             chart,
@@ -50,6 +51,19 @@ def upgrade(request: dict[str, Any]) -> dict[str, Any]:
             **options,
         )
     return {"revision": release["revision"]}
+
+
+def in_memory(kubeconfig: str) -> dict[str, Any]:
+    """The kubeconfig as an option of helm_python, in no file of any disk.
+
+    As `kubeconfig_content` it would become one below TMPDIR, which stays there, token and all, when we are killed.
+    Where there are no files in memory (not Linux) that is what happens.
+    """
+    if not hasattr(os, "memfd_create"):
+        return {"kubeconfig_content": kubeconfig}
+    descriptor = os.memfd_create("kubeconfig")  # open until the process ends
+    os.write(descriptor, kubeconfig.encode())
+    return {"kubeconfig_path": f"/proc/self/fd/{descriptor}"}
 
 
 class ChartVersionError(Exception):
