@@ -44,7 +44,7 @@ _STEPS = (
     "wait-for-address",
 )
 _CONFIGURATIONS = (("postgresql", 2), ("postgresql", 1), ("sqlite", 2))
-_RUN_SECONDS = 3600.0
+_RUN_SECONDS = 7200.0
 _REQUEST = re.compile(r'"(GET|POST|PATCH|PUT|DELETE) /api/(\S*) HTTP')
 _OF_FLEET = ("POST task_runs/", "POST deployments/ID/create_flow_run", "POST artifacts/filter")
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -76,12 +76,23 @@ def measure(directory: Path, sizes: Sequence[int] = SIZES) -> list[Figure]:
         if not here:
             continue
         with _field(directory / f"{database}-{workers}", database, workers) as bench:
-            runs = [bench.run(size) for size in here]
+            runs = list(_until_one_fails(bench, here))
         place = f"{workers} worker{'s' if workers > 1 else ''}, {database}"
         for run in runs:
             figures += _figures(run, place)
         figures += _growth(runs, place)
+        figures += [Figure(f"fleet of {size}, {place}", None, "s", note="failed") for size in here[len(runs) :]]
     return figures
+
+
+def _until_one_fails(bench: "_Bench", sizes: Sequence[int]) -> Iterator["_Run"]:
+    """What was measured before a failure is worth keeping."""
+    for size in sizes:
+        try:
+            yield bench.run(size)
+        except (ProgramFailed, subprocess.TimeoutExpired) as error:
+            say(f"fleet of {size}: {error}")
+            return
 
 
 @contextlib.contextmanager
@@ -144,8 +155,7 @@ class _Bench:
         if state["type"] != "COMPLETED":
             raise ProgramFailed(f"the fleet of {size} ended as {state['name']}: {state['message']}")
         after, paths = self._calls(), self._paths(log)
-        say(f"fleet of {size}, {self.name}: {seconds:.0f} s, {state['message']}")
-        return _Run(
+        run = _Run(
             size=size,
             seconds=seconds,
             peaks=watch.peaks,
@@ -154,6 +164,11 @@ class _Bench:
             prefect=paths.total() / size,
             paths=paths,
         )
+        # At once, since the next fleet may take an hour.
+        peaks = ", ".join(f"{kind} {peak:.0f} MB" for kind, peak in sorted(run.peaks.items()))
+        calls = f"Kubernetes {run.kube:.1f}, Compute {run.compute:.1f}, Prefect {run.prefect:.1f}, own {run.own:.1f}"
+        say(f"fleet of {size}, {self.name}: {seconds:.0f} s; {peaks}; calls per target: {calls}; {state['message']}")
+        return run
 
     def _install(self, name: str) -> dict[str, Any]:
         """A release in a namespace of its own; its image starts no process."""
@@ -258,8 +273,8 @@ def _figures(run: _Run, place: str) -> Iterator[Figure]:
 def _growth(runs: Sequence[_Run], place: str) -> Iterator[Figure]:
     """The biggest fleet beside the one of ten, against the goals."""
     ten = next((run for run in runs if run.size == 10), None)
-    most = max(runs, key=lambda run: run.size)
-    if ten is None or most.size == 10:
+    most = max(runs, key=lambda run: run.size, default=None)
+    if ten is None or most is None or most.size <= 10:
         return
     name = f"{most.size} beside 10, {place}"
     for kind, peak in sorted(most.peaks.items()):
