@@ -4,6 +4,7 @@ The fan-out is tried with a stand-in for `provision` that needs no cluster (`fle
 the real flow in a sandbox.
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -35,6 +36,9 @@ from prefect.states import AwaitingRetry, Cancelling, Scheduled
 
 from deployments import prefect_server
 from flows.provision_fleet import provision_fleet
+from sandbox import chart_install
+from sandbox.kube_client import KubeClient
+from sandbox.stack import Stack
 from tasks import fan_out
 from tasks.core import progress
 from tasks.core.errors import ConfigurationError
@@ -89,13 +93,13 @@ class Field:
             over = found.state is not None and found.state.is_final() and found.run_count >= attempt
             return found if over else None
 
-        ended: FlowRun = self.eventually(look, 120)
+        ended: FlowRun = self.eventually(look, 250)
         return ended
 
-    def roll_up(self, flow_run: Any) -> dict[str, Any]:
+    def roll_up(self, flow_run: Any, fleet: str = "all") -> dict[str, Any]:
         """What the fleet's run has published last, for machines."""
         wanted = ArtifactFilter(
-            key=ArtifactFilterKey(any_=["milvus-l7-fleet-report-json-all"]),
+            key=ArtifactFilterKey(any_=[f"milvus-l7-fleet-report-json-{fleet}"]),
             flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run]),
         )
         (found, *_) = self.client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC)
@@ -109,7 +113,7 @@ class Field:
         )
         return self.roll_up(run.id)
 
-    def eventually(self, look: Any, seconds: float = 60) -> Any:
+    def eventually(self, look: Any, seconds: float = 120) -> Any:
         """What `look` returns, as soon as that is true."""
         deadline = time.monotonic() + seconds
         while not (found := look()):
@@ -123,13 +127,14 @@ def field(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("fleet")
     home = tmp_path_factory.mktemp("prefect-fleet")
     variables = {**prefect_server.environment(home, prefect_api), "STAND_IN_DIR": str(folder)}
-    for pool in (POOL, "nobody"):
+    for pool in (POOL, "nobody", "sandbox"):
         command = [sys.executable, "-m", "prefect", "work-pool", "create", pool, "--type", "process"]
         subprocess.run(command, check=True, capture_output=True, env={**os.environ, **variables})
     for entrypoint, name, pool in (
         ("tests/flows/fleet_stand_in.py:stand_in", "stand-in", POOL),
         ("tests/flows/fleet_stand_in.py:stand_in", "unattended", "nobody"),
         ("flows/provision_fleet.py:provision_fleet", "provision-fleet", POOL),
+        ("flows/provision.py:provision", "provision", "sandbox"),
     ):
         made: Any = Flow.from_source(source=str(ROOT), entrypoint=entrypoint)
         made.deploy(name=name, work_pool_name=pool, job_variables={"stream_output": False}, print_next_steps=False)
@@ -139,16 +144,25 @@ def field(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="module")
 def worker(field: Field) -> Iterator[None]:
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--install-policy", "never"]
-    with (field.folder / "worker.log").open("ab") as output:
+    with working(field, POOL, field.variables):
+        yield
+
+
+@contextlib.contextmanager
+def working(field: Field, pool: str, variables: dict[str, str]) -> Iterator[None]:
+    """A worker of a pool."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--install-policy", "never"]
+    with (field.folder / f"worker-{pool}.log").open("ab") as output:
         process = prefect_server.detached(
             command,
-            environment={**field.variables, "PREFECT_WORKER_QUERY_SECONDS": "1"},
+            environment={**variables, "PREFECT_WORKER_QUERY_SECONDS": "1"},
             output=output,
             outlive=False,
         )
-    yield
-    prefect_server.stop(process)
+    try:
+        yield
+    finally:
+        prefect_server.stop(process)
 
 
 def targets(*names: str) -> list[dict[str, str]]:
@@ -307,6 +321,44 @@ def test_a_deployment_that_is_not_there_is_named_with_the_command(field: Field) 
 
     assert "stand-in/nowhere" in caught.value.resource
     assert "prefect --no-prompt deploy --all" in caught.value.mend
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("worker")
+def test_real_load_balancers_one_of_which_needs_a_release_that_is_installed_between_the_attempts(
+    field: Field, stack: Stack
+) -> None:
+    rows = [
+        {"domain": "milvus.example", "release": "my-release"},
+        {"domain": "second.milvus.example", "release": "second", "namespace": "second"},
+        {"domain": "third.milvus.example", "release": "my-release", "namespace": "third", "address_name": "third"},
+    ]
+    defaults = {"dns_managed_zone": "sandbox-zone", "proof_timeout_seconds": 60}
+    _install(stack, "second", "second")
+
+    with working(field, "sandbox", {**field.variables, **stack.env}):
+        fleet = field.start(targets=rows, defaults=defaults, at_once=3, fleet="real", deployment="provision/provision")
+        first = field.end(fleet.id)
+        told = field.roll_up(fleet.id, "real")
+        _install(stack, "my-release", "third")
+        field.client.set_flow_run_state(fleet.id, AwaitingRetry())
+        second = field.end(fleet.id, attempt=2)
+
+    assert verdicts(told) == ["verified", "verified", "failed"]
+    assert "third" in told["targets"][2]["error"]["observed"] + told["targets"][2]["error"]["resource"]
+    assert len({target["address"] for target in told["targets"][:2]}) == 2
+    assert first.state is not None
+    assert first.state.is_failed()
+    assert second.state is not None
+    assert second.state.message == "3 of 3 verified"
+    assert sorted(run.run_count for run in field.children(fleet.id)) == [1, 1, 2]
+
+
+def _install(stack: Stack, release: str, namespace: str) -> None:
+    """A release with a Milvus of its own."""
+    with contextlib.closing(KubeClient.from_kubeconfig(stack.kubeconfig, user_agent="test")) as kube:
+        kube.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    chart_install.install(stack.kubeconfig, stack.chart, release, namespace, {"service": {"type": "LoadBalancer"}})
 
 
 def _process_of(flow_run: Any) -> int:
