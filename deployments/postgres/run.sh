@@ -19,9 +19,14 @@ mkdir -p "$PREFECT_HOME"
 pids=()
 end() {
   trap - EXIT INT TERM
-  # The last started first: workers, then the server that they talk to.
+  # The last started first: workers, then the server that they talk to. A server with work in hand takes its time.
   for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
-    kill "${pids[i]}" 2>/dev/null || true
+    kill "${pids[i]}" 2>/dev/null || continue
+    for _ in {1..75}; do
+      kill -0 "${pids[i]}" 2>/dev/null || break
+      sleep 0.2
+    done
+    kill -KILL "${pids[i]}" 2>/dev/null || true
     wait "${pids[i]}" 2>/dev/null || true
   done
 }

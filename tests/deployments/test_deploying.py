@@ -151,12 +151,12 @@ def test_run_sh_brings_up_a_server_on_postgresql_and_two_workers(tmp_path: Path)
                     }  # fmt: skip
                 return False
 
-            until(online, seconds=120)
+            until(online, seconds=240)
             assert httpx.get(f"{api}/deployments/name/provision/provision", timeout=10).status_code == 200
             assert not list(home.glob("*.db"))
         finally:
             process.send_signal(signal.SIGTERM)
-            ended = process.wait(60)
+            ended = process.wait(90)
         assert ended == 143
         with pytest.raises(ProcessLookupError):
             os.killpg(process.pid, 0)
