@@ -142,7 +142,7 @@ def search(secrets: Iterable[Secret], hay: Mapping[str, bytes]) -> list[Find]:
     return sorted(found)
 
 
-_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{64,}={0,2}")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{32,}={0,2}")
 _BREAKS = re.compile(rb"(?:\\+[nr]|[\r\n])+[ \t]*")
 _LEVELS = 3
 
@@ -196,13 +196,19 @@ def database(file: Path) -> dict[str, bytes]:
     return {place: b"\n\0\n".join(values) for place, values in hay.items()}
 
 
-def readable_by_others(root: Path) -> list[str]:
-    """What below a folder, itself included, others than its owner may read, write or enter."""
-    return [
-        f"{stat.filemode(path.lstat().st_mode)} {path}"
-        for path in [root, *sorted(root.rglob("*"))]
-        if not path.is_symlink() and not stat.S_ISSOCK(path.lstat().st_mode) and path.lstat().st_mode & 0o077
-    ]
+def readable_by_others(folder: Path) -> list[str]:
+    """What in a folder others than its owner may read, write or enter, if they may enter the folder itself.
+
+    What lies in a folder that is closed to them is not looked at: Go's discovery cache sets 0660 whatever the umask is.
+    """
+    found: list[str] = []
+    for path in sorted(folder.iterdir()):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISLNK(mode) or stat.S_ISSOCK(mode)) and mode & 0o077:
+            found.append(f"{stat.filemode(mode)} {path}")
+        if stat.S_ISDIR(mode) and mode & 0o077:
+            found += readable_by_others(path)
+    return found
 
 
 _BECOMING_SECONDS = 2.0
@@ -310,6 +316,6 @@ def _open_files(process: int | str) -> dict[str, str]:
         for entry in os.scandir(f"/proc/{process}/fd"):
             with suppress(OSError):
                 target = str(Path(entry.path).readlink())
-                if target.startswith("/") and not target.startswith(("/dev/", "/proc/")):
+                if target.startswith("/") and not target.startswith(("/dev/", "/proc/", "/memfd:")):
                     found[entry.name] = target
     return found

@@ -194,9 +194,13 @@ def test_what_is_gone_afterwards_was_seen(tmp_path: Path) -> None:
 
 
 def test_what_others_may_read_is_told(tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
-    for name, mode in (("private", 0o600), ("open", 0o644)):
-        (tmp_path / name).touch()
+    for name, mode in (("closed", 0o700), ("way", 0o711)):
+        (tmp_path / name).mkdir()
         (tmp_path / name).chmod(mode)
+        (tmp_path / name / "file").touch()
+        (tmp_path / name / "file").chmod(0o644)
+    (tmp_path / "private").touch(mode=0o600)
 
-    assert secrets_search.readable_by_others(tmp_path) == [f"-rw-r--r-- {tmp_path / 'open'}"]
+    found = secrets_search.readable_by_others(tmp_path)
+
+    assert found == [f"drwx--x--x {tmp_path / 'way'}", f"-rw-r--r-- {tmp_path / 'way' / 'file'}"]
