@@ -16,6 +16,7 @@ from tasks.load_balancer import LoadBalancer
 from tasks.managed_certificate import ManagedCertificate
 from tasks.milvus_connection import Proof
 from tasks.report import publish_report
+from tasks.ticket import mark_run
 from tasks.tls_secret import TlsCertificate
 
 
@@ -70,6 +71,7 @@ class Evidence:
 
         Waits beside what failed are told to stop.
         """
+        mark_run(self.config)
         try:
             yield
         except BaseException as error:

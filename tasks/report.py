@@ -9,7 +9,14 @@ from tasks.core.config import LoadBalancerConfig
 from tasks.core.report import Report
 
 
-@task(name="publish-report", persist_result=False, cache_policy=NO_CACHE, retries=2, retry_delay_seconds=2)
+# A server that is restarted is away for half a minute; the report is worth the wait.
+@task(
+    name="publish-report",
+    persist_result=False,
+    cache_policy=NO_CACHE,
+    retries=5,
+    retry_delay_seconds=[2, 4, 10, 30, 60],
+)
 def publish_report(config: LoadBalancerConfig, finished: Report) -> None:
     """Publish Markdown, the table of resources, the JSON twin, and the link to the Cloud console."""
 

@@ -62,7 +62,10 @@ class Waiting:
         if TaskRunContext.get() is None and FlowRunContext.get() is None:
             return
         description = f"{self._resource}: {observed}. 100 % is its deadline of {self._timeout_seconds:.0f} s."
-        if self._artifact is None:
-            self._artifact = create_progress_artifact(percent, key=self._step, description=description)
-        else:
-            update_progress_artifact(self._artifact, progress=percent, description=description)
+        try:
+            if self._artifact is None:
+                self._artifact = create_progress_artifact(percent, key=self._step, description=description)
+            else:
+                update_progress_artifact(self._artifact, progress=percent, description=description)
+        except Exception as error:  # Prefect's server is away: what is waited for is not
+            steps.logger().warning("The progress of %s could not be shown: %s", self._step, type(error).__name__)

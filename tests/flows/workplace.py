@@ -44,6 +44,14 @@ class Workplace:
         prefect_server.stop(self.server)
         self._api.close()
 
+    def stop_server(self) -> None:
+        prefect_server.stop(self.server)
+
+    def start_server(self) -> None:
+        """Again, at the same address and with the same database."""
+        port = int(self.url.removesuffix("/api").rpartition(":")[2])
+        self.server, _ = prefect_server.start(self.home, port)
+
     def deploy(self) -> None:
         """Everything in prefect.yaml, and the flow that dies on order."""
         local.prepare(self.environment)
