@@ -20,7 +20,9 @@ from tests import postgres
 from tests.deployments.ticket_world import Prefect, until
 
 ROOT = Path(__file__).parents[2]
-NAMES = [deployment["name"] for deployment in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]]
+PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+NAMES = [deployment["name"] for deployment in PROJECT["deployments"]]
+VARIABLES: dict[str, Any] = PROJECT["deployments"][0]["work_pool"]["job_variables"]
 
 pytestmark = pytest.mark.slow
 
@@ -122,7 +124,7 @@ def test_the_kubernetes_pool_takes_its_template_and_the_code_in_the_image(tmp_pa
         assert pool["base_job_template"]["job_configuration"]["job_manifest"]["kind"] == "Job"
         assert made["work_pool_name"] == "gke"
         assert made["pull_steps"] == [{"prefect.deployments.steps.set_working_directory": {"directory": "/app"}}]
-        assert made["job_variables"] == {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}}
+        assert made["job_variables"] == {"env": VARIABLES["env"]}
     finally:
         run(server, "-m", "deployments.deploy")
 
