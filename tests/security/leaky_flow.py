@@ -70,7 +70,7 @@ def leak(parameter: str) -> None:
     with tempfile.NamedTemporaryFile() as file:
         file.write(known["file, deleted at once"].encode())
         file.flush()
-        time.sleep(0.02)
+        time.sleep(0.1)
     subprocess.run([*_SLEEP, base64.b64encode(der(known["arguments"])).decode()], check=True)
     subprocess.run(_SLEEP, check=True, env=os.environ | {"KEY": known["environment"]})
     with (_OUTSIDE / "elsewhere").open("w") as stray:
