@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.bench import fleet, notice, provisioning, startup
+from tests.bench import fleet, notice, provisioning, runs, startup
 from tests.bench.figures import Figure, table
 from tests.bench.programs import say
 
@@ -24,6 +24,7 @@ class Part(StrEnum):
     STARTUP = "startup"
     PROVISION = "provision"
     NOTICE = "notice"
+    RUNS = "runs"
     FLEET = "fleet"
 
 
@@ -31,6 +32,7 @@ _MEASURES: dict[Part, Callable[[Path], list[Figure]]] = {
     Part.STARTUP: startup.measure,
     Part.PROVISION: provisioning.measure,
     Part.NOTICE: notice.measure,
+    Part.RUNS: runs.measure,
 }
 
 
