@@ -18,6 +18,7 @@ from tasks.core.config import CertificateMode
 from tasks.core.provision_request import ProvisionRequest
 from tasks.core.report import Report
 from tasks.dns_record import apply_dns_record, check_dns_record
+from tasks.events import remember_events
 from tasks.frontend_config import apply_frontend_config
 from tasks.global_address import reserve_address
 from tasks.ingress import apply_ingress, wait_for_address
@@ -60,7 +61,7 @@ def _provision(request: ProvisionRequest, evidence: Evidence) -> None:
     """
     steps = Selection(request)
     found = begin(preflight, request)
-    results([found])
+    results([found, begin(remember_events, request)])
     evidence.project = compute.project(request)
 
     writes = {

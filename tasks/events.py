@@ -8,9 +8,10 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tasks import steps
 from tasks.clients import kubernetes
 from tasks.clients.kubernetes import Cluster
-from tasks.core import diagnosis, progress, status
+from tasks.core import diagnosis, names, progress, status
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
 
@@ -19,14 +20,25 @@ Event = Mapping[str, Any]
 _BASELINE = "events"
 
 
-def remember(cluster: Cluster, namespace: str, names: Iterable[str]) -> None:
+@steps.observing
+def remember_events(config: LoadBalancerConfig) -> None:
+    """Remember the events that stand there now, before the first write of this attempt."""
+    release = config.release
+    remember(
+        kubernetes.cluster(config),
+        config.namespace,
+        (names.ingress(release), names.service(release), names.certificate(release)),
+    )
+
+
+def remember(cluster: Cluster, namespace: str, objects: Iterable[str]) -> None:
     """Remember the events that these objects have now; for the journal's run only."""
     baseline = progress.current().facts.setdefault(_BASELINE, {})
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys(objects):
         baseline |= {_identity(event): _occurrence(event) for event in _of(cluster, namespace, name)}
 
 
-def worst(cluster: Cluster, config: LoadBalancerConfig, names: Iterable[str], *, reason: str = "") -> Finding | None:
+def worst(cluster: Cluster, config: LoadBalancerConfig, objects: Iterable[str], *, reason: str = "") -> Finding | None:
     """Return the gravest finding among this run's events: one to stop, else the newest one, else None.
 
     With a `reason`, only events that carry it count.
@@ -38,7 +50,7 @@ def worst(cluster: Cluster, config: LoadBalancerConfig, names: Iterable[str], *,
     newest: dict[tuple[str, ...], Event] = {}
     fresh = [
         event
-        for name in dict.fromkeys(names)
+        for name in dict.fromkeys(objects)
         for event in _of(cluster, config.namespace, name)
         if baseline.get(_identity(event)) != _occurrence(event) and reason in ("", event.get("reason"))
     ]

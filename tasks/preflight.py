@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import callback, events, milvus_release, polling, steps, tls_secret
+from tasks import callback, milvus_release, polling, steps, tls_secret
 from tasks.clients import compute, kubernetes
 from tasks.clients.kubernetes import Cluster, Kind
 from tasks.core import annotations, manifests, names, release_values, status
@@ -34,7 +34,7 @@ class Found(BaseModel):
     """Names of the checks that passed."""
 
 
-@steps.observing
+@steps.lasting
 def preflight(config: LoadBalancerConfig) -> Found:
     """Check cluster, release, objects in our places and access; write nothing.
 
@@ -53,11 +53,6 @@ def preflight(config: LoadBalancerConfig) -> Found:
         callback_is_allowed,
     ]
     examine(cluster, config, checks)
-    events.remember(
-        cluster,
-        config.namespace,
-        (names.ingress(config.release), names.service(config.release), names.certificate(config.release)),
-    )
     service = milvus_release.read_service(cluster, config)
     port = status.milvus_port(service)
     assert port is not None

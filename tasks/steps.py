@@ -39,6 +39,11 @@ def is_transient(_task: Task[..., Any], _run: Any, state: State[Any]) -> bool:
 
 def writing(function: Callable[P, R]) -> Task[P, R]:
     """A step that writes: idempotent, its result kept for a retry of the same run."""
+    return lasting(function)
+
+
+def lasting(function: Callable[P, R]) -> Task[P, R]:
+    """A step that need not be done again in a retry of the same run, as long as no other run has had its turn."""
     return task(
         name=_name(function),
         persist_result=True,
