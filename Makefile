@@ -26,8 +26,8 @@ up: .venv/.installed  ## Sandbox, Prefect server with UI, and a worker, left run
 down: .venv/.installed  ## Stop what `make up` started
 	$(BIN)/python -m deployments.local down
 
-test: .venv/.installed  ## The whole test suite
-	$(BIN)/python -m pytest
+test: .venv/.installed  ## The whole test suite, two files at a time: most of it is waiting
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 fast: .venv/.installed  ## The tests that need no real Milvus, Envoy or Prefect server
 	$(BIN)/python -m pytest -m "not slow"
