@@ -27,13 +27,18 @@ def results(futures: Sequence[Future]) -> list[Any]:
     """
     journal = progress.current()
     failure: BaseException | None = None
-    for future in as_completed(list(futures)):
-        try:
-            _remember_earlier(future, future.result())
-        except BaseException as error:
-            journal.stop.set()
-            if failure is None or isinstance(failure, Stopped):
-                failure = error
+    try:
+        for future in as_completed(list(futures)):
+            try:
+                _remember_earlier(future, future.result())
+            except BaseException as error:
+                journal.stop.set()
+                if failure is None or isinstance(failure, Stopped):
+                    failure = error
+    except BaseException:
+        # A cancelled run is told between two results, by a signal.
+        journal.stop.set()
+        raise
     if failure is not None:
         raise failure
     return [future.result() for future in futures]
