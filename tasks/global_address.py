@@ -37,7 +37,9 @@ def reserve_address(config: LoadBalancerConfig) -> Address:
     found = api.get("addresses", name)
     action: progress.Action = "unchanged"
     if found is None:
-        receipt.note(kubernetes.cluster(config), config, address=ReservedAddress(project=api.project, name=name))
+        cluster, mine = kubernetes.cluster(config), ReservedAddress(project=api.project, name=name)
+        noted = receipt.read(cluster, config).addresses
+        receipt.note(cluster, config, addresses=tuple(dict.fromkeys((*noted, mine))))
         api.insert("addresses", {"name": name, "addressType": "EXTERNAL", "ipVersion": "IPV4"})
         found = api.get("addresses", name)
         action = "created"
@@ -61,13 +63,13 @@ def release_address(config: TeardownRequest) -> Change:
     After the forwarding rules are gone: Compute keeps an address that is in use.
     """
     api = compute.api(config)
-    resource, noted = f"addresses/{config.address}", receipt.read(kubernetes.cluster(config), config).address
+    resource, noted = f"addresses/{config.address}", receipt.read(kubernetes.cluster(config), config).addresses
     mine = ReservedAddress(project=api.project, name=config.address)
     found = api.get("addresses", config.address)
     if found is None:
         change = Change(resource=resource, action="unchanged", detail="there is none")
-    elif not config.release_address or noted != mine:
-        why = "kept" if noted == mine else "was not reserved here, and stays"
+    elif not config.release_address or mine not in noted:
+        why = "kept" if mine in noted else "was not reserved here, and stays"
         change = Change(resource=resource, action="unchanged", detail=f"{found['address']}: {why}")
     else:
         api.delete("addresses", config.address)

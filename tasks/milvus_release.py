@@ -119,6 +119,7 @@ def _upgrade_to(
         labels={_OURS: str(revision)},
         values=values,
     )
+    cluster.prove_access()
     made = helm.upgrade(request, cluster.kubeconfig(config.namespace))
     return _result(Change(resource=resource, action="updated", detail="; ".join(lines)), ReleaseManager.HELM, made)
 

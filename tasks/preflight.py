@@ -326,6 +326,6 @@ def _manifests(config: LoadBalancerConfig) -> list[tuple[Kind, manifests.Manifes
 
 
 def rule_is_of(api: compute.Compute, rule: str, config: LoadBalancerConfig) -> bool:
-    """Whether a forwarding rule is our Ingress'; GKE writes the Ingress into its description."""
-    facts = api.get("forwardingRules", rule) or {}
-    return f"{config.namespace}/{names.ingress(config.release)}" in str(facts.get("description", ""))
+    """Whether a forwarding rule is our Ingress', or gone by now; GKE writes the Ingress into its description."""
+    facts = api.get("forwardingRules", rule)
+    return facts is None or f"{config.namespace}/{names.ingress(config.release)}" in str(facts.get("description", ""))

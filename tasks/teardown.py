@@ -121,7 +121,7 @@ def address_may_go(cluster: Cluster, config: LoadBalancerConfig) -> preflight.Fi
         return
     api = compute.api(config)
     found = api.get("addresses", config.address) or {}
-    if receipt.read(cluster, config).address != ReservedAddress(project=api.project, name=config.address):
+    if ReservedAddress(project=api.project, name=config.address) not in receipt.read(cluster, config).addresses:
         return
     rules = [status.tail(str(link)) for link in found.get("users") or []]
     strangers = [rule for rule in rules if not preflight.rule_is_of(api, rule, config)]
@@ -142,11 +142,11 @@ def settle_receipt(config: TeardownRequest) -> Change:
     """
     cluster, api = kubernetes.cluster(config), compute.api(config)
     noted = receipt.read(cluster, config)
-    address = noted.address if noted.address and api.get("addresses", noted.address.name) else None
+    addresses = tuple(each for each in noted.addresses if api.get("addresses", each.name))
     service = cluster.read(kubernetes.SERVICE, config.namespace, names.service(config.release))
     release = noted.release if service is not None and not config.restore_layer4 else None
-    if not Receipt(address=address, release=release).empty:
-        return receipt.note(cluster, config, address=address, release=release, dns_records=(), load_balancer=())
+    if not Receipt(addresses=addresses, release=release).empty:
+        return receipt.note(cluster, config, addresses=addresses, release=release, dns_records=(), load_balancer=())
     return deleting.delete(
         cluster, kubernetes.CONFIG_MAP, config.namespace, names.receipt(config.release), why="nothing on it is open"
     )
@@ -204,7 +204,7 @@ def _reason(cluster: Cluster, config: TeardownRequest, kind: Kind, live: dict[st
     if kind == kubernetes.CONFIG_MAP:
         noted = Receipt.read(live)
         said = [
-            *([f"that addresses/{noted.address.name} is ours"] if noted.address else []),
+            *(f"that addresses/{address.name} is ours" for address in noted.addresses),
             *(["what Service and settings were before (restore_layer4)"] if noted.release else []),
         ]
         return f"notes {' and '.join(said)}" if said else ""
@@ -242,8 +242,8 @@ def _address(config: TeardownRequest) -> Iterator[Left]:
     found = api.get("addresses", config.address)
     if found is None:
         return
-    noted = receipt.read(kubernetes.cluster(config), config).address
-    mine = noted == ReservedAddress(project=api.project, name=config.address)
+    noted = receipt.read(kubernetes.cluster(config), config).addresses
+    mine = ReservedAddress(project=api.project, name=config.address) in noted
     yield Left(
         resource=f"addresses/{config.address}",
         owner=KEPT if mine else "whoever reserved it",

@@ -189,11 +189,8 @@ class Cluster:
     def kubeconfig(self, namespace: str) -> Object:
         """A kubeconfig with our credentials of this moment, for a program that takes nothing else.
 
-        Raises:
-            AccessRefused, Unreachable: the API server was asked whether it takes them, since that program cannot renew.
+        Whether the API server takes them is not asked here; see `prove_access`.
         """
-        self._access.renew("")
-        self.version()
         configuration = self._api.configuration
         user = _user(self._authorization())
         if configuration.cert_file:
@@ -217,6 +214,15 @@ class Cluster:
             "contexts": [{"name": "here", "context": {"cluster": "cluster", "user": "user", "namespace": namespace}}],
             "current-context": "here",
         }
+
+    def prove_access(self) -> None:
+        """Renew our credentials, and ask the API server whether it takes them: a program we call cannot renew them.
+
+        Raises:
+            AccessRefused, Unreachable: it does not, or does not answer.
+        """
+        self._access.renew("")
+        self.version()
 
     def wake_on_change(self, kind: Kind, namespace: str, name: str, wake: threading.Event) -> "Watching":
         """Set `wake` whenever the object changes, until the returned context ends."""

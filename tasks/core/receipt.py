@@ -57,7 +57,8 @@ class Former(_Note):
 class Receipt(_Note):
     """All notes; empty where nothing was noted."""
 
-    address: ReservedAddress | None = None
+    addresses: tuple[ReservedAddress, ...] = ()
+    """Every one of this release: after a change of `address_name` the earlier one is ours still."""
     dns_records: tuple[WrittenRecord, ...] = ()
     release: Former | None = None
     load_balancer: tuple[str, ...] = ()

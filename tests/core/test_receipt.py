@@ -9,7 +9,7 @@ from tasks.core.receipt import Former, Receipt, ReservedAddress, WrittenRecord
 
 RECORD = WrittenRecord(project="p", zone="z", name="milvus.example.com", address="203.0.113.7")
 FULL = Receipt(
-    address=ReservedAddress(project="p", name="my-release-milvus"),
+    addresses=(ReservedAddress(project="p", name="my-release-milvus"),),
     dns_records=(RECORD,),
     release=Former(service_type="LoadBalancer", values={"service.type": "LoadBalancer", "x": None}, revision=1),
     load_balancer=("forwardingRules/k8s2-fs-x", "zones/a/networkEndpointGroups/k8s1-x"),
@@ -38,19 +38,19 @@ def test_without_notes_the_receipt_is_empty(live: dict[str, Any] | None) -> None
 
 def test_a_note_that_cannot_be_read_takes_no_other_with_it() -> None:
     live = a_config_map(FULL)
-    live["data"]["address.json"] = "{"
+    live["data"]["addresses.json"] = "{"
 
     found = Receipt.read(live)
 
-    assert found.address is None
+    assert found.addresses == ()
     assert found.dns_records == (RECORD,)
 
 
 def test_a_key_of_a_later_version_does_not_make_the_note_unreadable() -> None:
     live = a_config_map(FULL)
-    live["data"]["address.json"] = '{"project": "p", "name": "n", "tier": "PREMIUM"}'
+    live["data"]["addresses.json"] = '[{"project": "p", "name": "n", "tier": "PREMIUM"}]'
 
-    assert Receipt.read(live).address == ReservedAddress(project="p", name="n")
+    assert Receipt.read(live).addresses == (ReservedAddress(project="p", name="n"),)
 
 
 def test_what_is_said_already_is_not_written_again() -> None:
@@ -60,7 +60,7 @@ def test_what_is_said_already_is_not_written_again() -> None:
 def test_a_note_taken_away_removes_its_key_and_no_foreign_one() -> None:
     live = a_config_map(FULL, foreign="1")
 
-    assert receipt.change(live, FULL.model_copy(update={"address": None})) == {"address.json": None}
+    assert receipt.change(live, FULL.model_copy(update={"addresses": ()})) == {"addresses.json": None}
 
 
 def test_an_empty_receipt_of_no_config_map_asks_for_no_write() -> None:

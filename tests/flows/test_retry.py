@@ -81,7 +81,9 @@ def test_backends_that_recover_let_the_retry_begin_with_the_wait(workplace: Work
     second = over(workplace, run, 2, "COMPLETED")
 
     assert first["wait-for-backends"] == "Failed"
-    assert cached(second) == {name for name in first if name in WRITING | {"delete-unused-managed-certificate"}}
+    assert cached(second) == {
+        name for name in first if name in WRITING | {"preflight", "delete-unused-managed-certificate"}
+    }
     assert second["wait-for-backends"] == "Completed"
     assert writes(stack) == before
 

@@ -313,6 +313,7 @@ def test_what_is_handed_on_to_helm_was_accepted_just_before(world: World) -> Non
     cluster.version()
     world.faults.arm("token-revoked", times=1)
 
+    cluster.prove_access()
     given = cluster.kubeconfig("default")["users"][0]["user"]["token"]
 
     assert world.stack.compute.user_of(given)
@@ -394,6 +395,7 @@ def test_a_pods_token_is_read_at_every_request(world: World, pod: Path) -> None:
 
     _read_service(world, config)
 
+    kubernetes.cluster(config).prove_access()
     assert kubernetes.cluster(config).kubeconfig("default")["users"][0]["user"]["token"] == second
 
 
@@ -403,7 +405,9 @@ def test_what_is_handed_on_to_helm_lives_as_long_as_can_be_had(world: World) -> 
     cluster = kubernetes.cluster(world.config(**BY_NAME))
     world.faults.clear("short-tokens")
 
+    cluster.prove_access()
     given = cluster.kubeconfig("default")["users"][0]["user"]["token"]
+    cluster.prove_access()
     again = cluster.kubeconfig("default")["users"][0]["user"]["token"]
 
     assert given == world.stack.compute.granted_tokens()[-1] == again

@@ -273,7 +273,7 @@ def test_an_address_that_was_kept_is_released_when_that_is_asked_for_later(world
     world.install()
     provision(world)
     take_down(world, restore_layer4=True)
-    assert noted(world).address is not None
+    assert noted(world).addresses
 
     way = take_down(world, restore_layer4=True, release_address=True)
 
