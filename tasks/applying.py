@@ -51,5 +51,4 @@ def _explained(conflict: FieldConflict, resource: str) -> FieldConflict:
 
 
 def _record(change: Change) -> Change:
-    progress.current().record(change)
-    return change
+    return progress.record(change)

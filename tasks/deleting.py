@@ -21,5 +21,4 @@ def delete(cluster: Cluster, kind: Kind, namespace: str, name: str, *, why: str 
 
 
 def _record(change: Change) -> Change:
-    progress.current().record(change)
-    return change
+    return progress.record(change)

@@ -65,7 +65,7 @@ def apply_dns_record(config: LoadBalancerConfig, address: str) -> list[Change]:
     for domain in config.domains:
         note = partial(_note, config, zone, domain, address)
         change = zone.set_address(domain, address, config.dns_ttl_seconds, before_writing=note)
-        progress.current().record(change)
+        progress.record(change)
         changes.append(change)
     return changes
 
@@ -93,7 +93,7 @@ def delete_dns_record(config: LoadBalancerConfig) -> list[Change]:
             change = Change(resource=resource, action="unchanged", detail=f"there is none in {record.project}")
         else:
             change = zone.remove_address(record.name, record.address)
-        progress.current().record(change)
+        progress.record(change)
         changes.append(change)
     return changes
 

@@ -51,7 +51,7 @@ def reserve_address(config: LoadBalancerConfig) -> Address:
             "compute",
         )
     change = Change(resource=resource, action=action, detail=found["address"])
-    progress.current().record(change)
+    progress.record(change)
     steps.logger().info("address %s is %s (%s)", name, found["address"], action)
     return Address(name=name, address=found["address"], change=change)
 
@@ -74,5 +74,4 @@ def release_address(config: TeardownRequest) -> Change:
     else:
         api.delete("addresses", config.address)
         change = Change(resource=resource, action="deleted", detail=f"was {found['address']}")
-    progress.current().record(change)
-    return change
+    return progress.record(change)

@@ -34,7 +34,7 @@ def read_address(config: LoadBalancerConfig) -> Address:
     if found is None or not found.get("address"):
         raise ResourceFailed(resource, "does not exist", _PROVISION, "compute")
     change = Change(resource=resource, action="unchanged", detail=found["address"])
-    progress.current().record(change)
+    progress.record(change)
     return Address(name=config.address, address=found["address"], change=change)
 
 
@@ -73,7 +73,7 @@ def read_load_balancer(config: LoadBalancerConfig) -> LoadBalancer:
     api = compute.api(config)
     chain = load_balancer.walk(api, status.marks(live))
     if isinstance(chain, Finding):
-        raise ResourceFailed(resource, chain.observed, chain.mend, chain.layer)
+        raise ResourceFailed(resource, chain.observed, chain.mend, chain.layer, chain.cause)
     health = load_balancer.read_health(api, chain.backend_services)
     return chain.model_copy(update={"healthy_endpoints": health.healthy})
 
@@ -83,7 +83,7 @@ def compare_objects(config: LoadBalancerConfig) -> list[Change]:
     """Return every object that is ours to keep: unchanged, or missing, or how it differs from what is wanted."""
     found = list(_compared(kubernetes.cluster(config), config))
     for change in found:
-        progress.current().record(change)
+        progress.record(change)
     return found
 
 

@@ -51,8 +51,7 @@ def delete_unused_managed_certificate(config: LoadBalancerConfig) -> Change:
         return Change(resource=resource, action="unchanged", detail="there is none of ours")
     cluster.delete(kubernetes.MANAGED_CERTIFICATE, config.namespace, name)
     change = Change(resource=resource, action="deleted", detail=f"certificate_mode is {config.certificate_mode.value}")
-    progress.current().record(change)
-    return change
+    return progress.record(change)
 
 
 @steps.writing

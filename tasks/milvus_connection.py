@@ -70,7 +70,7 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str) -> Proof:
     except polling.Stopped:
         raise
     except ProvisioningError as error:
-        failure = ProofFailed(error.resource, error.observed, error.mend, error.layer)
+        failure = ProofFailed(error.resource, error.observed, error.mend, error.layer, error.cause)
         failure.last_climb = climbs[-1] if climbs else None
         raise failure from error
     return found

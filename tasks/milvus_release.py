@@ -505,8 +505,7 @@ def _crash_log(cluster: Cluster, config: LoadBalancerConfig, pod: dict[str, Any]
 
 
 def _recorded(change: Change) -> Change:
-    progress.current().record(change)
-    return change
+    return progress.record(change)
 
 
 def _result(change: Change, manager: ReleaseManager, revision: int) -> MilvusRelease:

@@ -81,7 +81,7 @@ def until(
             seen = Finding(Outlook.RETRY, error.layer, "Unreachable", f"{error.resource}: {error.observed}", error.mend)
         if isinstance(seen, Finding):
             if seen.outlook is Outlook.STOP:
-                raise ResourceFailed(resource, seen.observed, seen.mend, seen.layer)
+                raise ResourceFailed(resource, seen.observed, seen.mend, seen.layer, seen.cause)
             if last is None or last.observed != seen.observed:
                 journal.see(step, seen.observed)
                 tell(seen.observed, time.monotonic() - begun)
@@ -104,7 +104,11 @@ def until(
     except tenacity.RetryError:
         assert last is not None
         raise NotReadyInTime(
-            resource, f"not ready after {timeout_seconds:.0f} s; last seen: {last.observed}", last.mend, last.layer
+            resource,
+            f"not ready after {timeout_seconds:.0f} s; last seen: {last.observed}",
+            last.mend,
+            last.layer,
+            last.cause,
         ) from None
     assert isinstance(seen, Ready)
     return seen.value

@@ -73,5 +73,4 @@ def _kinds(notes: dict[str, Any]) -> str:
 
 
 def _record(change: Change) -> Change:
-    progress.current().record(change)
-    return change
+    return progress.record(change)

@@ -292,8 +292,7 @@ def delete_lease(config: TeardownRequest) -> Change:
             change = Change(resource=resource, action="deleted")
         except Unreachable as error:
             change = Change(resource=resource, action="unchanged", detail=error.observed)
-    progress.current().record(change)
-    return change
+    return progress.record(change)
 
 
 def _places(config: LoadBalancerConfig) -> list[tuple[Kind, str]]:

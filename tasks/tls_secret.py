@@ -89,7 +89,7 @@ def delete_tls_secret(config: LoadBalancerConfig) -> Change:
     live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret)
     if live is not None and (reason := reason_to_keep(cluster, config, live)):
         change = Change(resource=f"secret {config.namespace}/{config.tls_secret}", action="unchanged", detail=reason)
-        progress.current().record(change)
+        progress.record(change)
         return change
     return deleting.delete(cluster, kubernetes.SECRET, config.namespace, config.tls_secret)
 
@@ -215,7 +215,7 @@ def pem(live: dict[str, Any], key: str) -> bytes:
 def _result(config: LoadBalancerConfig, certificate_pem: bytes, action: progress.Action, why: str) -> TlsCertificate:
     facts = certificates.read(certificate_pem)
     change = Change(resource=f"secret {config.namespace}/{config.tls_secret}", action=action, detail=why)
-    progress.current().record(change)
+    progress.record(change)
     steps.logger().info("%s: %s, expires %s", change.resource, action, facts.not_after.date())
     return TlsCertificate(
         secret=config.tls_secret,

@@ -250,8 +250,8 @@ def _error(resource: str, status: int, reason: str, message: str) -> Provisionin
     finding = diagnosis.of_compute_error(status, reason, message)
     if finding.outlook is Outlook.STOP:
         kind = AccessRefused if status in (401, 403) and finding.cause in _ACCESS else ResourceFailed
-        return kind(resource, finding.observed, finding.mend, finding.layer)
-    return Unreachable(resource, finding.observed, finding.mend, finding.layer)
+        return kind(resource, finding.observed, finding.mend, finding.layer, finding.cause)
+    return Unreachable(resource, finding.observed, finding.mend, finding.layer, finding.cause)
 
 
 _ACCESS = {"PermissionDenied", "Forbidden", "Unauthenticated", "ApiDisabled"}

@@ -430,7 +430,7 @@ def _translated(resource: str) -> Iterator[None]:
             "Check the cluster and your kubeconfig: kubectl cluster-info",
         ) from error
     except ProvisioningError as error:
-        raise type(error)(resource, error.observed, error.mend, error.layer) from error.__cause__
+        raise type(error)(resource, error.observed, error.mend, error.layer, error.cause) from error.__cause__
 
 
 def _checked(status: int, body: Object) -> Object:

@@ -153,7 +153,7 @@ ComputeName = Annotated[str, AfterValidator(_compute_name), _shown(_COMPUTE_NAME
 Project = Annotated[str, AfterValidator(_project), _shown(_PROJECT, 128)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 
-_TICKET_MAX = 200
+_TEXT_MAX = 200
 _FIELDS_ALONE: dict[str, Any] = {"fields": "alone"}
 
 
@@ -218,6 +218,9 @@ class LoadBalancerConfig(BaseModel):
     draining_seconds: int = Field(default=60, ge=0, le=3600, title="Connection draining (s)")
     """How long calls in flight may finish when a Milvus pod leaves, in seconds."""
 
+    log_sample_rate: float = Field(default=1.0, ge=0, le=1, title="Share of calls logged")
+    """Share of the calls that the load balancer logs to Cloud Logging, 0 (none) to 1 (all, as GKE does by default)."""
+
     http: HttpMode = Field(default=HttpMode.REDIRECT, title="Port 80")
     """What plain HTTP does: redirect to HTTPS, or disabled."""
 
@@ -248,8 +251,22 @@ class LoadBalancerConfig(BaseModel):
     milvus_credentials_secret: Label = Field(default="", title="Milvus credentials")
     """Name of a Secret in the namespace with keys username and password, for the proof. Empty: no authentication."""
 
+    open_milvus_reason: str = Field(
+        default="", title="Why Milvus may be open", max_length=_TEXT_MAX, pattern=r"^[^\x00-\x1f\x7f]*$"
+    )
+    """Why a Milvus that asks for no password, or takes the default one, may be published all the same; it stands in the
+    report. Empty: it is not published."""
+
     proof_writes: bool = Field(default=True, title="Prove by writing")
-    """Create, fill, search and drop a small collection as the last rung; off: only reading calls."""
+    """Create, fill, search and drop a small collection; off: only reading calls, and no long call."""
+
+    long_call_seconds: int = Field(default=35, ge=0, le=3600, title="Long call of the proof (s)")
+    """How long one call through the load balancer has to last in the proof, in seconds; 0: no long call.
+
+    Google's default timeout cuts at 30 s."""
+
+    idle_seconds: int = Field(default=35, ge=0, le=3600, title="Idle connection of the proof (s)")
+    """How long a connection stays silent in the proof before it is used again, in seconds; 0: none does."""
 
     # --- deadlines -------------------------------------------------------------------------------------------------
     rollout_timeout_seconds: Seconds = Field(default=900, title="Rollout deadline (s)")
@@ -274,7 +291,7 @@ class LoadBalancerConfig(BaseModel):
     turn_timeout_seconds: Seconds = Field(default=3600, title="Deadline for our turn (s)")
     """How long to wait for another run on this release, in seconds."""
 
-    ticket: str = Field(default="", title="Ticket", max_length=_TICKET_MAX, pattern=r"^[\w .:/#@-]*$")
+    ticket: str = Field(default="", title="Ticket", max_length=_TEXT_MAX, pattern=r"^[\w .:/#@-]*$")
     """Reference of the request, repeated in the report."""
 
     callback_url: Annotated[str, AfterValidator(_callback_url)] = Field(

@@ -33,22 +33,30 @@ class ProvisioningError(Exception):
         resource: the object, as kubectl writes it, or the tail of a Compute self-link.
         observed: what was seen, values rather than adjectives.
         mend: what to do next, a command where there is one.
+        cause: a stable CamelCase category, for machines and for counting; the class's name when none is known.
     """
 
     layer = "kubernetes"
 
-    def __init__(self, resource: str, observed: str, mend: str, layer: str = "") -> None:
+    def __init__(self, resource: str, observed: str, mend: str, layer: str = "", cause: str = "") -> None:
         # A failure that Prefect persists is pickled: every subclass keeps this signature.
-        super().__init__(resource, observed, mend, layer or self.layer)
+        super().__init__(resource, observed, mend, layer or self.layer, cause)
         self.resource, self.observed, self.mend = resource, observed, mend
         self.layer = layer or self.layer
+        self.cause = cause or type(self).__name__
 
     def __str__(self) -> str:
         return f"{self.resource}: {self.observed.rstrip('.')}. {self.mend}"
 
     def as_dict(self) -> dict[str, str]:
         """The error as the report has it."""
-        return {"layer": self.layer, "resource": self.resource, "observed": self.observed, "mend": self.mend}
+        return {
+            "layer": self.layer,
+            "cause": self.cause,
+            "resource": self.resource,
+            "observed": self.observed,
+            "mend": self.mend,
+        }
 
 
 class ConfigurationError(ProvisioningError):
@@ -65,12 +73,13 @@ class PreflightFailed(ProvisioningError):
         """One error for all failed checks: the first names the layer, the text has them all."""
         if len(failures) == 1:
             only = failures[0]
-            return cls(only.resource, only.observed, only.mend, only.layer)
+            return cls(only.resource, only.observed, only.mend, only.layer, only.cause)
         return cls(
             resource=f"preflight, {len(failures)} findings",
             observed="; ".join(f"{failure.resource}: {failure.observed}" for failure in failures),
             mend=" ".join(dict.fromkeys(failure.mend for failure in failures)),
             layer=failures[0].layer,
+            cause=failures[0].cause,
         )
 
 

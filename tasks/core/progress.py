@@ -6,12 +6,16 @@ failing step uses it to stop the waits that run beside it.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from tasks.core.adoption import Gap
+from tasks.core.checks.check import Check
+from tasks.core.drift import Deviation
 
 Action = Literal["created", "updated", "unchanged", "deleted", "adopted", "missing", "differs"]
 """What became of a resource; missing and differs are verdicts of a run that only reads."""
@@ -52,6 +56,10 @@ class Journal:
 
     steps: dict[str, Step] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    """Of preflight, verify and the exposure guard, as they were judged last."""
+    deviations: list[Deviation] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
     listeners: list[Callable[["Journal", Step], None]] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -84,6 +92,12 @@ class Journal:
             if change not in self.changes:
                 self.changes.append(change)
 
+    def judge(self, checks: Iterable[Check]) -> None:
+        """Checks were made; an earlier result of the same check of the same resource is replaced."""
+        with self._lock:
+            found = {(check.name, check.resource): check for check in (*self.checks, *checks)}
+            self.checks = list(found.values())
+
     @property
     def writes(self) -> list[Change]:
         """Every mutating call's change, in order."""
@@ -106,6 +120,12 @@ _current: ContextVar[Journal | None] = ContextVar("milvus_l7_journal", default=N
 def current() -> Journal:
     """Return the journal of the run we are in; outside of one, a journal nobody reads."""
     return _current.get() or Journal()
+
+
+def record(change: Change) -> Change:
+    """Note what became of a resource in the journal of the run, and return it."""
+    current().record(change)
+    return change
 
 
 def use(journal: Journal) -> None:

@@ -1,11 +1,14 @@
 """The evidence of one run: the same content as Markdown for people and as JSON for machines. Never a secret."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.core.adoption import Gap
+from tasks.core.checks import Check, Result
 from tasks.core.config import CertificateMode, LoadBalancerConfig
+from tasks.core.drift import Deviation
 from tasks.core.errors import ProvisioningError
 from tasks.core.progress import Change, Journal
 
@@ -90,6 +93,12 @@ class Report(BaseModel):
     """Every resource made, changed, adopted or found as it should be, and the parts the controller made."""
     writes: tuple[Change, ...] = ()
     """Every mutating call of this run."""
+    checks: tuple[Check, ...] = ()
+    """Every check of preflight, verify and the exposure guard: PASSED, FAILED or SKIPPED."""
+    deviations: tuple[Deviation, ...] = ()
+    """Intent against cluster against Compute: the fields that are not as they were asked for."""
+    gaps: tuple[Gap, ...] = ()
+    """What was found of an installation made by the published guide, and who repairs it."""
     steps: tuple[StepRecord, ...] = ()
     dns_records: tuple[str, ...] = ()
     """What DNS should say, in zone file form, and what it says now."""
@@ -101,7 +110,7 @@ class Report(BaseModel):
     left: tuple[Left, ...] | None = None
     """What a teardown has left; None of every other flow, and of a teardown that ended before it had looked."""
     error: dict[str, str] | None = None
-    """layer, resource, observed, mend; None when verified."""
+    """layer, cause, resource, observed, mend; None when verified."""
 
     def as_json(self) -> str:
         """The JSON twin; `error` is absent when there is none."""
@@ -148,6 +157,9 @@ def build(
         verification=verification or Verification(),
         resources=tuple(dict.fromkeys([*changes, *made_by_gke])),
         writes=tuple(change for change in changes if change.is_write),
+        checks=tuple(journal.checks),
+        deviations=tuple(journal.deviations),
+        gaps=tuple(journal.gaps),
         steps=tuple(
             StepRecord(name=step.name, state=step.state, seconds=round(step.seconds, 3))
             for step in journal.steps.values()
@@ -167,6 +179,7 @@ def _error(error: BaseException) -> dict[str, str]:
     # The text of an exception we did not make may hold anything; its kind and place may not.
     return {
         "layer": "client",
+        "cause": "Unexpected",
         "resource": "this run",
         "observed": f"an unexpected {type(error).__name__}",
         "mend": "See the log of the run; please report it.",
@@ -181,6 +194,7 @@ def markdown(report: Report) -> str:
     sections += [
         _facts(report),
         _proof(report.verification),
+        *_diagnosis(report),
         _left(report.left),
         _table(
             "Resources",
@@ -210,7 +224,7 @@ def _headline(report: Report) -> str:
 
 def _failure(error: Mapping[str, str]) -> str:
     return (
-        f"**Layer:** {error['layer']}  \n**Resource:** {error['resource']}  \n"
+        f"**Layer:** {error['layer']}  \n**Cause:** {error['cause']}  \n**Resource:** {error['resource']}  \n"
         f"**Seen:** {error['observed']}  \n**Mend:** {error['mend']}"
     )
 
@@ -246,6 +260,27 @@ def _proof(verification: Verification) -> str:
     rows = [(rung.name, rung.outcome, rung.detail, f"{rung.seconds:.3f}") for rung in verification.rungs]
     table = _table(f"Proof: {verification.outcome}", ("rung", "outcome", "detail", "seconds"), rows)
     return f"{table}\n\n```python\n{verification.call}\n```" if verification.call else table
+
+
+def _diagnosis(report: Report) -> Iterator[str]:
+    """Checks, deviations and gaps, for those there are; failed checks first."""
+    if report.deviations:
+        yield _table(
+            "Not as asked for",
+            ("resource", "field", "asked for", "cluster", "Compute", "mend"),
+            [(d.resource, d.field, d.intent, d.cluster, d.compute, d.mend) for d in report.deviations],
+        )
+    if report.gaps:
+        yield _table(
+            "Gaps of the published guide",
+            ("number", "seen", "repaired by", "how"),
+            [(str(gap.number), gap.seen, gap.by, gap.repair) for gap in report.gaps],
+        )
+    if report.checks:
+        order = [Result.FAILED, Result.PASSED, Result.SKIPPED]
+        checks = sorted(report.checks, key=lambda check: order.index(check.result))
+        rows = [(c.result.value, c.name, c.resource, c.observed, c.mend) for c in checks]
+        yield _table("Checks", ("result", "check", "resource", "seen", "mend"), rows)
 
 
 def _left(left: Sequence[Left] | None) -> str:

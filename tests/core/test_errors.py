@@ -31,6 +31,7 @@ def test_an_error_says_what_was_seen_and_what_to_do(kind: type[ProvisioningError
     assert str(error) == "ingress ns/x: no address after 20 s. Look at its events."
     assert error.as_dict() == {
         "layer": kind.layer,
+        "cause": kind.__name__,
         "resource": "ingress ns/x",
         "observed": "no address after 20 s.",
         "mend": "Look at its events.",

@@ -41,6 +41,7 @@ def test_a_failed_run_says_why() -> None:
     assert told["verdict"] == "failed"
     assert told["error"] == {
         "layer": "compute",
+        "cause": "ResourceFailed",
         "resource": "addresses/x",
         "observed": "Quota 'STATIC_ADDRESSES' exceeded",
         "mend": "Ask for more.",

@@ -57,6 +57,7 @@ def test_a_failed_run_says_layer_resource_observation_and_mend() -> None:
     assert finished.verdict == "failed"
     assert finished.error == {
         "layer": "compute",
+        "cause": "ResourceFailed",
         "resource": "addresses/x",
         "observed": "Quota 'STATIC_ADDRESSES' exceeded",
         "mend": "Ask for more.",

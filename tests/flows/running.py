@@ -9,13 +9,13 @@ from tasks.core import progress
 from tasks.core.errors import ProvisioningError
 from tasks.core.progress import Journal
 from tasks.core.report import Report
-from tests.conftest import DOMAIN
+from tests.conftest import DOMAIN, QUICK
 
 
 def run(flow: Any, **parameters: Any) -> Report:
     """Run the flow to a good end."""
     progress.use(Journal())
-    finished = flow(**({"domain": DOMAIN, "proof_timeout_seconds": 60} | parameters))
+    finished = flow(**({"domain": DOMAIN, "proof_timeout_seconds": 60} | QUICK | parameters))
     assert isinstance(finished, Report)
     return finished
 
@@ -25,7 +25,7 @@ def fail(flow: Any, **parameters: Any) -> tuple[ProvisioningError, Report]:
     journal = Journal()
     progress.use(journal)
     with pytest.raises(ProvisioningError) as caught:
-        flow(**({"domain": DOMAIN} | parameters))
+        flow(**({"domain": DOMAIN} | QUICK | parameters))
     return caught.value, journal.facts["report"]
 
 

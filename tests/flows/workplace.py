@@ -13,7 +13,7 @@ import httpx
 
 from deployments import local, prefect_server
 from sandbox.stack import Stack
-from tests.conftest import DOMAIN
+from tests.conftest import DOMAIN, QUICK
 
 ROOT = Path(__file__).parents[2]
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -95,7 +95,7 @@ class Workplace:
     def start(self, deployment: str = "provision/provision", **parameters: Any) -> str:
         """Ask for a run, as a ticket system does, and return its id."""
         found = self.call("GET", f"deployments/name/{deployment}")["id"]
-        body = {"parameters": {"domain": DOMAIN, "proof_timeout_seconds": 60} | parameters}
+        body = {"parameters": {"domain": DOMAIN, "proof_timeout_seconds": 60} | QUICK | parameters}
         return str(self.call("POST", f"deployments/{found}/create_flow_run", body)["id"])
 
     def retry(self, run: str) -> None:

@@ -19,6 +19,7 @@ from sandbox.stack import DNS_ZONE, Stack
 from tasks.clients import kubernetes
 from tasks.clients.kubernetes import Cluster, Kind
 from tasks.core.config import LoadBalancerConfig
+from tests.conftest import QUICK
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -66,7 +67,7 @@ class World:
     def config(self, **changes: Any) -> LoadBalancerConfig:
         """The configuration of this test's release."""
         mine = {"domain": self.domain, "release": self.release, "namespace": self.namespace}
-        return LoadBalancerConfig.parse(mine | changes)
+        return LoadBalancerConfig.parse(mine | QUICK | changes)
 
     @property
     def cluster(self) -> Cluster:
