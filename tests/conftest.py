@@ -92,3 +92,25 @@ def _close_clients() -> None:
         if loaded := sys.modules.get(f"tasks.clients.{module}"):
             getattr(loaded, cached).cache_clear()
     gc.collect()
+
+
+class TellFailures:
+    """Write each failure when it happens: with several workers pytest keeps them for the end, which a run cut short
+    never sees."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A phase of a test has ended."""
+        if report.failed:
+            self._terminal.write_line("")
+            self._terminal.write_line(f"{report.nodeid} ({report.when}, after {report.duration:.0f} s)", red=True)
+            self._terminal.write_line(report.longreprtext)
+
+
+@pytest.hookimpl(trylast=True)  # the terminal is made by then
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers send their reports; the one process that has a terminal shows them."""
+    if not hasattr(config, "workerinput") and config.pluginmanager.has_plugin("terminalreporter"):
+        config.pluginmanager.register(TellFailures(config), "tell-failures")
