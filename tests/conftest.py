@@ -95,8 +95,10 @@ def _close_clients() -> None:
 
 
 class TellFailures:
-    """Write each failure when it happens: with several workers pytest keeps them for the end, which a run cut short
-    never sees."""
+    """Writes each failure when it happens.
+
+    With several workers pytest keeps them for the end, which a run that is cut short never sees.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
