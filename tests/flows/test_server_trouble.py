@@ -71,20 +71,3 @@ def test_a_database_that_somebody_locks_for_a_while_is_waited_out(shaky: Workpla
     ended = shaky.end(run, seconds=240)
     assert ended["state"]["type"] == "COMPLETED", shaky.told(run)
     assert shaky.report(run)["verdict"] == "verified"
-
-
-def test_a_run_whose_server_does_not_come_back_in_time_is_taken_up_by_the_next_one(
-    shaky: Workplace, stack: Stack
-) -> None:
-    """Whatever becomes of the first run, its turn ends with it, and nothing has to be cleaned up."""
-    run = waiting_run(shaky, stack)
-
-    shaky.stop_worker()  # its runs die with it
-    shaky.start_server() if shaky.server.poll() is not None else None
-    stack.faults.clear()
-    shaky.start_worker()
-    following = shaky.start()
-
-    assert shaky.end(following)["state"]["type"] == "COMPLETED", shaky.told(following)
-    assert shaky.report(following)["verdict"] == "verified"
-    assert shaky.run(run)["state"]["type"] in {"RUNNING", "CRASHED"}
