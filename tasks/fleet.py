@@ -6,16 +6,10 @@ died, goes on from what is on the Prefect server.
 
 import time
 from collections.abc import Callable
-from uuid import UUID
 
 import httpx
 from prefect import task
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectHTTPStatusError
@@ -27,6 +21,7 @@ from tasks.core.fleet import Entry, FleetRequest, plan
 from tasks.core.fleet_report import Outcome, RollUp
 from tasks.fan_out import FanOut
 from tasks.fleet_runs import Runs
+from tasks.progress_artifact import ProgressArtifact
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 3.0
 """Bounds of the pause between two looks: the first after a change, the second while nothing changes."""
@@ -140,7 +135,7 @@ class _Progress:
     def __init__(self, fan_out: FanOut) -> None:
         self._fan_out = fan_out
         self._done = -1
-        self._artifact: UUID | None = None
+        self._artifact = ProgressArtifact(key("progress", fan_out.request.fleet))
 
     def show(self) -> None:
         """Tell what has changed; the server hears of it once per target that ended, not at every look."""
@@ -150,17 +145,10 @@ class _Progress:
             return
         self._done = len(self._fan_out.outcomes)
         steps.logger().info("%s", observed)
-        if self._artifact is None:
-            made = create_progress_artifact(
-                self._fan_out.percent, key=key("progress", self._fan_out.request.fleet), description=observed
-            )
-            assert isinstance(made, UUID)  # a coroutine only where an event loop runs
-            self._artifact = made
-        else:
-            update_progress_artifact(self._artifact, progress=self._fan_out.percent, description=observed)
+        self._artifact.show(self._fan_out.percent, observed)
 
 
-@task(name="publish-fleet-report", persist_result=False, cache_policy=NO_CACHE, retries=2, retry_delay_seconds=2)
+@steps.publishing("publish-fleet-report")
 def publish(found: RollUp) -> None:
     """Publish the roll-up as Markdown, as a table, and as JSON."""
     ticket = f", ticket {found.ticket}" if found.ticket else ""

@@ -1,22 +1,14 @@
 """Tasks on the report: publish it as Prefect artifacts, on success and on failure alike."""
 
-from prefect import task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
-from prefect.cache_policies import NO_CACHE
 
+from tasks import steps
 from tasks.core import names, report
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.report import Report
 
 
-# A server that is restarted is away for half a minute; the report is worth the wait.
-@task(
-    name="publish-report",
-    persist_result=False,
-    cache_policy=NO_CACHE,
-    retries=5,
-    retry_delay_seconds=[2, 4, 10, 30, 60],
-)
+@steps.publishing("publish-report")
 def publish_report(config: LoadBalancerConfig, finished: Report) -> None:
     """Publish Markdown, the table of resources, the JSON twin, and the link to the Cloud console."""
 

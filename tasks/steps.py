@@ -60,6 +60,13 @@ def observing(function: Callable[P, R]) -> Task[P, R]:
     )(_journaled(function))
 
 
+def publishing(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """A task that publishes artifacts: a Prefect server that is restarted is away for half a minute, and waited for."""
+    return task(
+        name=name, persist_result=False, cache_policy=NO_CACHE, retries=5, retry_delay_seconds=[2, 4, 10, 30, 60]
+    )
+
+
 def logger() -> Any:
     """The run's logger; the module's when a step's body is called outside of a run."""
     try:

@@ -2,14 +2,14 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import FlowRunContext, TaskRunContext
 
 from tasks import polling, steps
 from tasks.core.diagnosis import Finding
 from tasks.polling import Ready
+from tasks.progress_artifact import ProgressArtifact
 
 T = TypeVar("T")
 
@@ -45,8 +45,8 @@ class Waiting:
     """
 
     def __init__(self, step: str, resource: str, timeout_seconds: float) -> None:
-        self._step, self._resource, self._timeout_seconds = step, resource, timeout_seconds
-        self._artifact: Any = None
+        self._resource, self._timeout_seconds = resource, timeout_seconds
+        self._artifact = ProgressArtifact(step)
 
     def __call__(self, observed: str, waited_seconds: float) -> None:
         """A look saw something new."""
@@ -55,17 +55,11 @@ class Waiting:
 
     def over(self) -> None:
         """What was waited for is there."""
-        if self._artifact is not None:
+        if self._artifact.shown:
             self._show(100.0, "ready")
 
     def _show(self, percent: float, observed: str) -> None:
         if TaskRunContext.get() is None and FlowRunContext.get() is None:
             return
         description = f"{self._resource}: {observed}. 100 % is its deadline of {self._timeout_seconds:.0f} s."
-        try:
-            if self._artifact is None:
-                self._artifact = create_progress_artifact(percent, key=self._step, description=description)
-            else:
-                update_progress_artifact(self._artifact, progress=percent, description=description)
-        except Exception as error:  # Prefect's server is away: what is waited for is not
-            steps.logger().warning("The progress of %s could not be shown: %s", self._step, type(error).__name__)
+        self._artifact.show(percent, description)
