@@ -91,7 +91,9 @@ class PrefectApi:
     async def begin_again(self, run: Run) -> Run:
         """Give a failed run to the workers once more, as Retry in the UI does; done steps are not repeated."""
         state = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "The ticket asks for another attempt"}
-        await self._call("POST", f"flow_runs/{run.id}/set_state", {"state": state, "force": True})
+        # Prefect refuses a cancelled run without it; one that another sender has begun again meanwhile must be refused.
+        force = run.state == "CANCELLED"
+        await self._call("POST", f"flow_runs/{run.id}/set_state", {"state": state, "force": force})
         return await self.read(run.id, run.flow)
 
     async def read(self, run_id: str, flow: str) -> Run:
