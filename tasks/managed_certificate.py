@@ -79,38 +79,10 @@ def wait_for_certificate(config: LoadBalancerConfig, address: str) -> ManagedCer
     namespace, name = config.namespace, names.certificate(config.release)
     resource = f"managedcertificate {namespace}/{name}"
 
-    def look() -> Ready[ManagedCertificate] | Finding:
-        live = cluster.read(kubernetes.MANAGED_CERTIFICATE, namespace, name)
-        if live is None:
-            return Finding(Outlook.STOP, "certificate", "CertificateGone", "was deleted while we waited", "Run again.")
-        seen = status.managed_certificate(live)
-        if not seen.compute_name:
-            return _event_or_wait(cluster, config, name)
-        certificate = api.get("sslCertificates", seen.compute_name) or {}
-        managed = certificate.get("managed") or {}
-        state = str(managed.get("status") or "")
-        if state == "ACTIVE":
-            return Ready(_described(name, seen.compute_name, certificate))
-        domains = {str(domain): str(value) for domain, value in (managed.get("domainStatus") or {}).items()}
-        answers = {
-            domain: dns_record.read_record(config, domain, address).answers
-            for domain, value in domains.items()
-            if value == "FAILED_NOT_VISIBLE"
-        }
-        return diagnosis.of_certificate(
-            state or seen.state,
-            domains or seen.domains,
-            namespace=namespace,
-            name=name,
-            address=address,
-            answers=answers,
-            stop_when_dns_points_elsewhere=not config.dns_managed_zone,
-        )
-
     wake = threading.Event()
     with cluster.wake_on_change(kubernetes.MANAGED_CERTIFICATE, namespace, name, wake):
         found = waiting.until(
-            look,
+            lambda: judge(cluster, api, config, address),
             step="wait-for-certificate",
             resource=resource,
             timeout_seconds=config.certificate_timeout_seconds,
@@ -118,6 +90,40 @@ def wait_for_certificate(config: LoadBalancerConfig, address: str) -> ManagedCer
         )
     steps.logger().info("%s is ACTIVE as sslCertificates/%s", resource, found.compute_name)
     return found
+
+
+def judge(
+    cluster: Cluster, api: Compute, config: LoadBalancerConfig, address: str
+) -> Ready[ManagedCertificate] | Finding:
+    """Look once: the certificate when Compute says ACTIVE, else why not."""
+    namespace, name = config.namespace, names.certificate(config.release)
+    live = cluster.read(kubernetes.MANAGED_CERTIFICATE, namespace, name)
+    if live is None:
+        mend = f"Run again; see what there is: kubectl -n {namespace} get managedcertificate"
+        return Finding(Outlook.STOP, "certificate", "CertificateGone", "was deleted", mend)
+    seen = status.managed_certificate(live)
+    if not seen.compute_name:
+        return _event_or_wait(cluster, config, name)
+    certificate = api.get("sslCertificates", seen.compute_name) or {}
+    managed = certificate.get("managed") or {}
+    state = str(managed.get("status") or "")
+    if state == "ACTIVE":
+        return Ready(_described(name, seen.compute_name, certificate))
+    domains = {str(domain): str(value) for domain, value in (managed.get("domainStatus") or {}).items()}
+    answers = {
+        domain: dns_record.read_record(config, domain, address).answers
+        for domain, value in domains.items()
+        if value == "FAILED_NOT_VISIBLE"
+    }
+    return diagnosis.of_certificate(
+        state or seen.state,
+        domains or seen.domains,
+        namespace=namespace,
+        name=name,
+        address=address,
+        answers=answers,
+        stop_when_dns_points_elsewhere=not config.dns_managed_zone,
+    )
 
 
 def read(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> ManagedCertificate | None:

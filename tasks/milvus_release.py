@@ -447,20 +447,21 @@ def wait_for_rollout(config: LoadBalancerConfig) -> int:
     cluster = kubernetes.cluster(config)
     resource = f"milvus of release {config.namespace}/{config.release}"
 
-    def look() -> Ready[int] | Finding:
-        deployments = milvus_deployments(cluster, config, read_service(cluster, config))
-        unready = [deployment for deployment in deployments if not _rolled_out(deployment)]
-        if not unready:
-            return Ready(len(deployments))
-        judged = _judge_pods(cluster, config, unready[0])
-        return judged or diagnosis.of_deployment(unready[0])
-
     return waiting.until(
-        look,
+        lambda: judge_rollout(cluster, config),
         step="wait-for-rollout",
         resource=resource,
         timeout_seconds=config.rollout_timeout_seconds,
     )
+
+
+def judge_rollout(cluster: Cluster, config: LoadBalancerConfig) -> Ready[int] | Finding:
+    """Look once: the number of Deployments when every one runs its newest template and is ready, else why not."""
+    deployments = milvus_deployments(cluster, config, read_service(cluster, config))
+    unready = [deployment for deployment in deployments if not _rolled_out(deployment)]
+    if not unready:
+        return Ready(len(deployments))
+    return _judge_pods(cluster, config, unready[0]) or diagnosis.of_deployment(unready[0])
 
 
 def _rolled_out(deployment: dict[str, Any]) -> bool:
