@@ -28,11 +28,16 @@ interval is refused by Compute. Source: published guide step 3; ingress-gce pkg/
 
 
 def backend_config(config: LoadBalancerConfig) -> Manifest:
-    """BackendConfig: health check, timeout of a call, draining, and the Cloud Armor policy when it is ours to say."""
+    """BackendConfig: health check, timeout of a call, draining, log, and the Cloud Armor policy when it is ours to say.
+
+    Logging is named, though on is GKE's default: left out, a change by hand would stay (ingress-gce
+    pkg/backends/features/logging.go).
+    """
     spec: Manifest = {
         "healthCheck": dict(HEALTH_CHECK),
         "timeoutSec": config.backend_timeout_seconds,
         "connectionDraining": {"drainingTimeoutSec": config.draining_seconds},
+        "logging": logging(config),
     }
     match config.security_policy:
         case SecurityPolicyAction.SET:
@@ -43,6 +48,13 @@ def backend_config(config: LoadBalancerConfig) -> Manifest:
         case SecurityPolicyAction.KEEP:
             pass
     return _object("cloud.google.com/v1", "BackendConfig", config, names.backend_config(config.release), spec=spec)
+
+
+def logging(config: LoadBalancerConfig) -> Manifest:
+    """What the BackendConfig says of logging; a share of 0 switches it off."""
+    if not config.log_sample_rate:
+        return {"enable": False}
+    return {"enable": True, "sampleRate": config.log_sample_rate}
 
 
 def frontend_config(config: LoadBalancerConfig) -> Manifest:
@@ -72,14 +84,24 @@ def managed_certificate(config: LoadBalancerConfig) -> Manifest:
     return _object("networking.gke.io/v1", "ManagedCertificate", config, name, spec=spec)
 
 
-def ingress(config: LoadBalancerConfig, service_port: int) -> Manifest:
+def ingress(config: LoadBalancerConfig, service_port: int, static_ip_name: str | None = None) -> Manifest:
     """Ingress: one host rule per domain to the Milvus Service, with the certificate of the mode.
 
     The class stands in the annotation, since GKE ignores an Ingress that has only `spec.ingressClassName`.
+
+    With a Cloud Armor policy to set, Milvus is the default backend too. Otherwise requests for other hosts go to the
+    system's default backend, whose BackendConfig is not ours, so that it would answer whom the policy refuses.
+
+    Args:
+        config: the configuration.
+        service_port: of the Milvus Service, by number.
+        static_ip_name: of the address it asks for; empty: it names none and keeps the one GKE promoted for it; None:
+            the configured one.
     """
+    address = config.address if static_ip_name is None else static_ip_name
     marks = {
         annotations.INGRESS_CLASS: "gce",
-        annotations.STATIC_IP_NAME: config.address,
+        **({annotations.STATIC_IP_NAME: address} if address else {}),
         annotations.FRONTEND_CONFIG: names.frontend_config(config.release),
         annotations.ALLOW_HTTP: "true" if config.http is HttpMode.REDIRECT else "false",
     }
@@ -89,6 +111,8 @@ def ingress(config: LoadBalancerConfig, service_port: int) -> Manifest:
     else:
         spec["tls"] = [{"hosts": list(config.domains), "secretName": config.tls_secret}]
     service = {"name": names.service(config.release), "port": {"number": service_port}}
+    if config.security_policy is SecurityPolicyAction.SET:
+        spec["defaultBackend"] = {"service": service}
     spec["rules"] = [
         {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": service}}]}}
         for host in config.domains

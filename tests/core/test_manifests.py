@@ -34,8 +34,14 @@ def test_backend_config_names_every_field_of_the_health_check() -> None:
             },
             "timeoutSec": 3600,
             "connectionDraining": {"drainingTimeoutSec": 60},
+            "logging": {"enable": True, "sampleRate": 1.0},
         },
     }
+
+
+@pytest.mark.parametrize(("rate", "logging"), [(0.25, {"enable": True, "sampleRate": 0.25}), (0.0, {"enable": False})])
+def test_calls_are_logged_in_the_share_asked_for(rate: float, logging: dict[str, Any]) -> None:
+    assert manifests.backend_config(a_config(log_sample_rate=rate))["spec"]["logging"] == logging
 
 
 @pytest.mark.parametrize(
@@ -106,6 +112,23 @@ def test_ingress_with_a_google_managed_certificate_has_no_tls_section() -> None:
     assert "tls" not in ingress["spec"]
     assert ingress["metadata"]["annotations"]["networking.gke.io/managed-certificates"] == "my-release-milvus-tls"
     assert ingress["metadata"]["annotations"]["kubernetes.io/ingress.allow-http"] == "false"
+
+
+def test_a_policy_that_is_set_covers_requests_for_other_hosts_too() -> None:
+    """The system's default backend has a BackendConfig of its own, which is not ours (gke-networking-recipes#25)."""
+    open_to_all = manifests.ingress(a_config(), 19530)
+    restricted = manifests.ingress(a_config(security_policy="set", security_policy_name="office-only"), 19530)
+
+    assert "defaultBackend" not in open_to_all["spec"]
+    assert restricted["spec"]["defaultBackend"] == {"service": {"name": "my-release-milvus", "port": {"number": 19530}}}
+
+
+def test_an_ingress_keeps_the_address_that_gke_promoted_by_naming_none() -> None:
+    named = manifests.ingress(a_config(), 19530, "another")["metadata"]["annotations"]
+    unnamed = manifests.ingress(a_config(), 19530, "")["metadata"]["annotations"]
+
+    assert named["kubernetes.io/ingress.global-static-ip-name"] == "another"
+    assert "kubernetes.io/ingress.global-static-ip-name" not in unnamed
 
 
 def test_what_the_controller_wrote_is_no_difference() -> None:
