@@ -1,13 +1,15 @@
 """What a run learns on its way, until it ends in a report, for better or worse."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tasks.callback import send_outcome
 from tasks.core import names, progress, report
 from tasks.core.config import CertificateMode, LoadBalancerConfig
-from tasks.core.errors import ProofFailed
+from tasks.core.diagnosis import troubles
+from tasks.core.diagnosis.troubles import Trouble
+from tasks.core.errors import ProofFailed, ProvisioningError
 from tasks.core.progress import Journal
 from tasks.core.report import Certificate, Left, Report, Verification
 from tasks.dns_record import DnsRecord
@@ -32,6 +34,8 @@ class Evidence:
     load_balancer: LoadBalancer = field(default_factory=LoadBalancer)
     certificate: TlsCertificate | ManagedCertificate | None = None
     proof: Proof | None = None
+    troubles: tuple[Trouble, ...] = ()
+    """Everything found wrong, causes first."""
     left: tuple[Left, ...] | None = None
     """What a teardown has left, once it has looked."""
 
@@ -59,6 +63,29 @@ class Evidence:
         """Take the certificate's facts out of a step's result, if it has any."""
         if isinstance(result, TlsCertificate | ManagedCertificate):
             self.certificate = result
+
+    def conclude_from(self, faults: Iterable[Exception], symptoms: object) -> None:
+        """Put everything that was found wrong in order, and end the run in its first cause if there is one.
+
+        Args:
+            faults: of the looks that failed.
+            symptoms: what `read_symptoms` found, None when it failed itself.
+
+        Raises:
+            ProvisioningError: something is wrong.
+            Exception: a look failed for a reason that is no finding.
+        """
+        faults = list(faults)
+        for fault in faults:
+            if not isinstance(fault, ProvisioningError):
+                raise fault
+        found = [troubles.of_error(fault) for fault in faults if isinstance(fault, ProvisioningError)]
+        found += troubles.of_checks(self.journal.checks)
+        found += troubles.of_deviations(self.journal.deviations)
+        found += symptoms if isinstance(symptoms, list) else []
+        self.troubles = tuple(troubles.in_order(found))
+        if self.troubles:
+            raise troubles.as_error(self.troubles)
 
     @property
     def expected_fingerprint(self) -> str:
@@ -102,6 +129,7 @@ class Evidence:
             console=report.console_link(self.project, self.load_balancer.url_map),
             proves=self.config.proves,
             left=self.left,
+            troubles=self.troubles,
             error=error,
         )
         self.journal.facts["report"] = finished

@@ -7,12 +7,12 @@ from flows import parameters
 from flows.concurrency import begin, settled
 from flows.evidence import Evidence
 from tasks.clients import compute
-from tasks.core.errors import Drifted
 from tasks.core.report import Report
 from tasks.core.verify_request import VerifyRequest
 from tasks.dns_record import check_dns_record
 from tasks.inspection import compare_objects, read_address, read_certificate, read_load_balancer
 from tasks.milvus_connection import prove
+from tasks.symptoms import read_symptoms
 
 
 @flow(
@@ -33,9 +33,13 @@ def verify(**given: object) -> Report:
 
 
 def _verify(request: VerifyRequest, evidence: Evidence) -> None:
-    """A look that fails does not end the others: the report is to have everything that can be seen."""
+    """A look that fails does not end the others: the report is to have everything that can be seen.
+
+    What a client meets is looked at last, as far as there is something to meet.
+    """
     looks = {
         "objects": begin(compare_objects, request),
+        "symptoms": begin(read_symptoms, request),
         "address": begin(read_address, request),
         "certificate": begin(read_certificate, request),
         "load balancer": begin(read_load_balancer, request),
@@ -44,18 +48,15 @@ def _verify(request: VerifyRequest, evidence: Evidence) -> None:
     address = evidence.learn_address(seen.get("address"))
     evidence.learn_certificate(seen.get("certificate"))
     evidence.learn_load_balancer(seen.get("load balancer"))
-    if faults:
-        raise faults[0]
-    evidence.project = compute.project(request)
 
-    looks = {
-        "records": begin(check_dns_record, request, address),
-        "proof": begin(prove, request, address, evidence.expected_fingerprint, after=list(looks.values())),
-    }
-    found, faults = settled(looks)
-    evidence.learn_records(found.get("records"))
-    evidence.learn_proof(found.get("proof"))
-    if faults:
-        raise faults[0]
-    if drift := [change for change in seen["objects"] if change.action in ("missing", "differs")]:
-        raise Drifted.of(drift)
+    if address and "load balancer" in seen:
+        evidence.project = compute.project(request)
+        meetings = {
+            "records": begin(check_dns_record, request, address),
+            "proof": begin(prove, request, address, evidence.expected_fingerprint, after=list(looks.values())),
+        }
+        found, more = settled(meetings)
+        faults += more
+        evidence.learn_records(found.get("records"))
+        evidence.learn_proof(found.get("proof"))
+    evidence.conclude_from(faults, seen.get("symptoms"))

@@ -38,10 +38,12 @@ def remember(cluster: Cluster, namespace: str, objects: Iterable[str]) -> None:
         baseline |= {_identity(event): _occurrence(event) for event in _of(cluster, namespace, name)}
 
 
-def worst(cluster: Cluster, config: LoadBalancerConfig, objects: Iterable[str], *, reason: str = "") -> Finding | None:
+def worst(
+    cluster: Cluster, config: LoadBalancerConfig, objects: Iterable[str], *, reason: str = "", kind: str = ""
+) -> Finding | None:
     """Return the gravest finding among this run's events: one to stop, else the newest one, else None.
 
-    With a `reason`, only events that carry it count.
+    With a `reason` or a `kind` of object, only events that carry it count.
 
     What one object is told under one reason is judged by its newest event: a controller that has since said something
     milder has moved on.
@@ -52,7 +54,9 @@ def worst(cluster: Cluster, config: LoadBalancerConfig, objects: Iterable[str], 
         event
         for name in dict.fromkeys(objects)
         for event in _of(cluster, config.namespace, name)
-        if baseline.get(_identity(event)) != _occurrence(event) and reason in ("", event.get("reason"))
+        if baseline.get(_identity(event)) != _occurrence(event)
+        and reason in ("", event.get("reason"))
+        and kind.lower() in ("", _kind(event).lower())
     ]
     for event in status.newest_first(fresh):
         newest.setdefault(_topic(event), event)
@@ -83,9 +87,18 @@ def _occurrence(event: Event) -> tuple[str, str]:
     return str(event.get("count")), status.event_time(event)
 
 
+def heard(cluster: Cluster, namespace: str, name: str, kind: str) -> bool:
+    """Whether anybody has written an event on an object within the hour that events live."""
+    return any(_kind(event).lower() == kind.lower() for event in _of(cluster, namespace, name))
+
+
+def _kind(event: Event) -> str:
+    return str((event.get("involvedObject") or {}).get("kind"))
+
+
 def _topic(event: Event) -> tuple[str, ...]:
     about = event.get("involvedObject") or {}
-    return str(about.get("kind")), str(about.get("name")), str(event.get("type")), str(event.get("reason"))
+    return _kind(event), str(about.get("name")), str(event.get("type")), str(event.get("reason"))
 
 
 def _age_seconds(event: Event, heard_before: str) -> float:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks.core.adoption import Gap
 from tasks.core.checks import Check, Result
 from tasks.core.config import CertificateMode, LoadBalancerConfig
+from tasks.core.diagnosis.troubles import Trouble
 from tasks.core.drift import Deviation
 from tasks.core.errors import ProvisioningError
 from tasks.core.progress import Change, Journal
@@ -109,6 +110,8 @@ class Report(BaseModel):
     ticket: str = ""
     left: tuple[Left, ...] | None = None
     """What a teardown has left; None of every other flow, and of a teardown that ended before it had looked."""
+    troubles: tuple[Trouble, ...] = ()
+    """Everything found wrong, causes before what follows from them; the first is `error`."""
     error: dict[str, str] | None = None
     """layer, cause, resource, observed, mend; None when verified."""
 
@@ -130,6 +133,7 @@ def build(
     console: str = "",
     proves: bool = True,
     left: Iterable[Left] | None = None,
+    troubles: Iterable[Trouble] = (),
     error: BaseException | None = None,
 ) -> Report:
     """Put the report together from what the run has noted and learnt.
@@ -146,6 +150,7 @@ def build(
         console: URL.
         proves: whether the proof was asked for.
         left: see `Report.left`.
+        troubles: see `Report.troubles`.
         error: why the run failed; None if it did not.
     """
     changes = list(dict.fromkeys([*earlier, *journal.changes]))
@@ -169,6 +174,7 @@ def build(
         intent=config.model_dump(mode="json", exclude_defaults=True),
         ticket=config.ticket,
         left=None if left is None else tuple(left),
+        troubles=tuple(troubles),
         error=_error(error) if error else None,
     )
 
@@ -263,7 +269,13 @@ def _proof(verification: Verification) -> str:
 
 
 def _diagnosis(report: Report) -> Iterator[str]:
-    """Checks, deviations and gaps, for those there are; failed checks first."""
+    """Troubles, deviations, gaps and checks, for those there are; failed checks first."""
+    if len(report.troubles) > 1:
+        yield _table(
+            "Everything found wrong, causes first",
+            ("layer", "cause", "resource", "seen", "mend"),
+            [(t.layer, t.cause, t.resource, t.observed, t.mend) for t in report.troubles],
+        )
     if report.deviations:
         yield _table(
             "Not as asked for",

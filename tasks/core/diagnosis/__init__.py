@@ -6,7 +6,7 @@ swallowed and never ends a run: it comes back as it is, with the outlook "wait".
 
 from tasks.core.diagnosis.certificates import of_certificate
 from tasks.core.diagnosis.compute import of_compute_error
-from tasks.core.diagnosis.events import of_event
+from tasks.core.diagnosis.events import of_event, of_silence
 from tasks.core.diagnosis.finding import Finding, Outlook
 from tasks.core.diagnosis.health import of_health
 from tasks.core.diagnosis.pods import of_deployment, of_pod
@@ -20,4 +20,5 @@ __all__ = [
     "of_event",
     "of_health",
     "of_pod",
+    "of_silence",
 ]

@@ -54,6 +54,19 @@ def of_event(
     )
 
 
+def of_silence(namespace: str, name: str) -> Finding:
+    """An Ingress without an address and without a single event: no controller feels responsible (gke.md §2.3, §14)."""
+    return Finding(
+        _STOP,
+        "ingress",
+        "NoController",
+        "has no address and nobody has written an event on it",
+        "Is the HttpLoadBalancing add-on on? gcloud container clusters describe CLUSTER --format='value(addonsConfig."
+        f"httpLoadBalancing)'; does it have annotation kubernetes.io/ingress.class: gce? kubectl -n {namespace} get "
+        f"ingress {name} -o yaml",
+    )
+
+
 def _by_table(
     rows: tuple[Row, ...],
     reason: str,

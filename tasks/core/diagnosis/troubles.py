@@ -1,0 +1,148 @@
+"""Everything one look at a running system found wrong, causes before what follows from them.
+
+A wrong annotation makes a backend service of the wrong protocol, which answers 502, which breaks a rung of the proof: a
+person is to be told the annotation first. The order is that of making: what people write, what GKE makes of it, what
+runs behind it, what a client meets.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.core.checks import Check
+from tasks.core.diagnosis.finding import Finding, Outlook
+from tasks.core.drift import Deviation
+from tasks.core.errors import AccessRefused, Drifted, ProvisioningError, ResourceFailed, Unreachable
+
+
+class Source(IntEnum):
+    """Where a trouble was seen; a smaller one explains a greater one."""
+
+    ACCESS = 0
+    """A server that did not answer us, or refused to: nothing behind it is known."""
+    OBJECT = 1
+    """An object that people write is wrong or missing: a failed check."""
+    CONTROLLER = 2
+    """GKE's controllers say themselves that they gave up."""
+    POD = 3
+    NAME = 4
+    """DNS leads somewhere else."""
+    CERTIFICATE = 5
+    DRIFT = 6
+    """What GKE made is not what was asked for."""
+    HEALTH = 7
+    PROGRESS = 8
+    """GKE's controllers are at it, or say nothing."""
+    CLIENT = 9
+    """What a client met: a rung of the proof."""
+    EXPOSURE = 10
+    """It works, and should not work for everybody."""
+
+
+class Trouble(BaseModel):
+    """One thing that is wrong.
+
+    Attributes:
+        source: where it was seen.
+        layer: whose job it is, in the words of `tasks.core.errors.ProvisioningError.layer`.
+        cause: a stable CamelCase category.
+        resource: as kubectl writes it, or the tail of a Compute self-link.
+        observed: what was seen.
+        mend: what to do next, a command where there is one.
+        error: the exception it came in; None when it came as a value.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    source: Source = Field(exclude=True)
+    layer: str
+    cause: str
+    resource: str
+    observed: str
+    mend: str = ""
+    error: Any = Field(default=None, exclude=True, repr=False)
+
+    def as_error(self) -> ProvisioningError:
+        """The error that a run ends in for it."""
+        if isinstance(self.error, ProvisioningError):
+            return self.error
+        kind = Drifted if self.source is Source.DRIFT else ResourceFailed
+        return kind(self.resource, self.observed, self.mend, self.layer, self.cause)
+
+
+def of_error(error: ProvisioningError, source: Source = Source.CLIENT) -> Trouble:
+    """A look that failed; that the server refused us or did not answer goes before everything else."""
+    return Trouble(
+        source=Source.ACCESS if isinstance(error, AccessRefused | Unreachable) else source,
+        layer=error.layer,
+        cause=error.cause,
+        resource=error.resource,
+        observed=error.observed,
+        mend=error.mend,
+        error=error,
+    )
+
+
+def of_finding(finding: Finding, resource: str, source: Source) -> Trouble:
+    """A judged observation; one of a controller that has not given up is told behind the others."""
+    if source is Source.CONTROLLER and finding.outlook is not Outlook.STOP:
+        source = Source.PROGRESS
+    return Trouble(
+        source=source,
+        layer=finding.layer,
+        cause=finding.cause,
+        resource=resource,
+        observed=finding.observed,
+        mend=finding.mend,
+    )
+
+
+def of_checks(checks: Iterable[Check], source: Source = Source.OBJECT) -> Iterator[Trouble]:
+    """Those that failed and are more than advice."""
+    for check in checks:
+        if check.ends_the_run:
+            yield Trouble(
+                source=source,
+                layer=check.layer,
+                cause=check.cause,
+                resource=check.resource,
+                observed=check.observed,
+                mend=check.mend,
+            )
+
+
+def of_deviations(deviations: Iterable[Deviation]) -> Iterator[Trouble]:
+    """Fields that are not as they were asked for."""
+    for found in deviations:
+        sides = [("the cluster says", found.cluster), ("Compute has", found.compute)]
+        seen = ", ".join(f"{who} {value}" for who, value in sides if value)
+        yield Trouble(
+            source=Source.DRIFT,
+            layer="compute" if found.compute not in ("", found.intent) else "kubernetes",
+            cause="Drifted",
+            resource=found.resource,
+            observed=f"{found.field}: {found.intent} was asked for, {seen or 'there is none'}",
+            mend=found.mend,
+        )
+
+
+def in_order(troubles: Iterable[Trouble]) -> list[Trouble]:
+    """Causes first, none twice; what controllers say counts only beside something that does not work.
+
+    Events live for an hour: a complaint may be about something that was mended since.
+    """
+    found = sorted(dict.fromkeys(troubles), key=lambda trouble: trouble.source)
+    heard = (Source.CONTROLLER, Source.POD, Source.PROGRESS)
+    return found if any(trouble.source not in heard for trouble in found) else []
+
+
+def as_error(troubles: Sequence[Trouble]) -> ProvisioningError:
+    """The error a run ends in: the first trouble, and how many more there are."""
+    first = troubles[0].as_error()
+    if first.__class__ is Drifted and len(troubles) > 1:
+        drift = [trouble for trouble in troubles if trouble.source is Source.DRIFT]
+        observed = "; ".join(f"{trouble.resource} {trouble.observed}" for trouble in drift)
+        return Drifted(first.resource, observed, first.mend, first.layer, first.cause)
+    return first

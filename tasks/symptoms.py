@@ -1,0 +1,84 @@
+"""What a running system says of itself at one look: its controllers, its Pods, its certificate, its health.
+
+The looks are those of the waits; nothing is waited for here.
+"""
+
+from collections.abc import Callable, Iterator
+
+from tasks import events, load_balancer, managed_certificate, milvus_release, steps
+from tasks.clients import compute, kubernetes
+from tasks.clients.compute import Compute
+from tasks.clients.kubernetes import Cluster
+from tasks.core import diagnosis, names, status
+from tasks.core.config import CertificateMode, LoadBalancerConfig
+from tasks.core.diagnosis import Finding, troubles
+from tasks.core.diagnosis.troubles import Source, Trouble
+from tasks.core.errors import ProvisioningError
+
+
+@steps.observing
+def read_symptoms(config: LoadBalancerConfig) -> list[Trouble]:
+    """Return what is not well, in no particular order; a look that fails is one of it."""
+    cluster, api = kubernetes.cluster(config), compute.api(config)
+    looks: list[Callable[[], Iterator[Trouble]]] = [
+        lambda: _of_controllers(cluster, config),
+        lambda: _of_pods(cluster, config),
+        lambda: _of_certificate(cluster, api, config),
+        lambda: _of_load_balancer(cluster, api, config),
+    ]
+    found: list[Trouble] = []
+    for look in looks:
+        try:
+            found += look()
+        except ProvisioningError as error:
+            found.append(troubles.of_error(error))
+    return found
+
+
+def _of_controllers(cluster: Cluster, config: LoadBalancerConfig) -> Iterator[Trouble]:
+    """Events of the last hour, which is as long as they live."""
+    places = {
+        "ingress": names.ingress(config.release),
+        "service": names.service(config.release),
+        "managedcertificate": names.certificate(config.release),
+    }
+    for kind, name in places.items():
+        if found := events.worst(cluster, config, (name,), kind=kind):
+            yield troubles.of_finding(found, f"{kind} {config.namespace}/{name}", Source.CONTROLLER)
+
+
+def _of_pods(cluster: Cluster, config: LoadBalancerConfig) -> Iterator[Trouble]:
+    found = milvus_release.judge_rollout(cluster, config)
+    if isinstance(found, Finding):
+        yield troubles.of_finding(found, f"milvus of release {config.namespace}/{config.release}", Source.POD)
+
+
+def _of_certificate(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> Iterator[Trouble]:
+    if config.certificate_mode is not CertificateMode.GOOGLE_MANAGED:
+        return
+    live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release)) or {}
+    found = managed_certificate.judge(cluster, api, config, status.ingress_address(live))
+    if isinstance(found, Finding):
+        resource = f"managedcertificate {config.namespace}/{names.certificate(config.release)}"
+        yield troubles.of_finding(found, resource, Source.CERTIFICATE)
+
+
+def _of_load_balancer(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> Iterator[Trouble]:
+    """That nobody builds it, or how it fares; a part that is missing is the business of whoever reads the parts."""
+    name = names.ingress(config.release)
+    resource = f"ingress {config.namespace}/{name}"
+    live = cluster.read(kubernetes.INGRESS, config.namespace, name)
+    if live is None:
+        return
+    if not status.ingress_address(live) and not events.heard(cluster, config.namespace, name, "Ingress"):
+        yield troubles.of_finding(diagnosis.of_silence(config.namespace, name), resource, Source.CONTROLLER)
+    chain = load_balancer.walk(api, status.marks(live))
+    if isinstance(chain, Finding):
+        return
+    health = load_balancer.read_health(api, chain.backend_services)
+    if not health.ready:
+        check = load_balancer.read_health_check(api, chain.backend_services)
+        found = diagnosis.of_health(
+            health.groups, check, namespace=config.namespace, service=names.service(config.release)
+        )
+        yield troubles.of_finding(found, f"backends of {resource}", Source.HEALTH)

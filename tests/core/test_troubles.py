@@ -1,0 +1,102 @@
+"""Everything that is wrong, causes before what follows from them."""
+
+import json
+
+from tasks.core import checks, report
+from tasks.core.config import LoadBalancerConfig
+from tasks.core.diagnosis import Finding, Outlook, troubles
+from tasks.core.diagnosis.troubles import Source, Trouble
+from tasks.core.drift import Deviation
+from tasks.core.errors import AccessRefused, Drifted, ProofFailed, ResourceFailed
+from tasks.core.progress import Journal
+
+RUNG = ProofFailed("load balancer", "rung url-map: HTTP 502", "Look at the backends.", "ingress", "NoHealthyBackend")
+WRONG_KEY = checks.failed("AppProtocolPortNameCheck", "service default/m", "key grpc is no port", "kubectl annotate …")
+DRIFT = Deviation(
+    resource="backendServices/k8s1-m", field="timeoutSec", intent="3600", cluster="3600", compute="30", mend="Touch it."
+)
+GAVE_UP = Finding(Outlook.STOP, "ingress", "PathInvalid", "due to empty path", "Mend it.")
+AT_IT = Finding(Outlook.RETRY, "compute", "RateLimited", "too many calls", "")
+
+
+def of_everything() -> list[Trouble]:
+    return [
+        troubles.of_error(RUNG),
+        *troubles.of_deviations([DRIFT]),
+        troubles.of_finding(GAVE_UP, "ingress default/m", Source.CONTROLLER),
+        *troubles.of_checks([WRONG_KEY]),
+    ]
+
+
+def test_what_people_write_goes_before_what_a_client_meets() -> None:
+    found = troubles.in_order(of_everything())
+
+    assert [trouble.cause for trouble in found] == [
+        "AppProtocolPortName",
+        "PathInvalid",
+        "Drifted",
+        "NoHealthyBackend",
+    ]
+
+
+def test_a_server_that_refuses_us_goes_before_everything() -> None:
+    refused = troubles.of_error(AccessRefused("the API server", "403", "Ask for a Role."))
+
+    assert troubles.in_order([*of_everything(), refused])[0] is refused
+
+
+def test_advice_is_no_trouble() -> None:
+    advice = checks.failed("CertificateExpiryCheck", "secret default/t", "29 days left", "Renew it.", blocks=False)
+    fine = [checks.passed("RuleHostOverwriteCheck", "ingress default/m", "no host twice"), advice]
+
+    assert list(troubles.of_checks(fine)) == []
+
+
+def test_an_old_complaint_about_something_that_works_is_no_trouble() -> None:
+    old = [troubles.of_finding(each, "ingress default/m", Source.CONTROLLER) for each in (GAVE_UP, AT_IT)]
+
+    assert troubles.in_order(old) == []
+
+
+def test_a_controller_that_is_still_at_it_is_told_after_what_is_known() -> None:
+    found = troubles.in_order(
+        [troubles.of_finding(AT_IT, "ingress default/m", Source.CONTROLLER), *troubles.of_deviations([DRIFT])]
+    )
+
+    assert [trouble.cause for trouble in found] == ["Drifted", "RateLimited"]
+
+
+def test_the_same_trouble_seen_twice_is_told_once() -> None:
+    assert len(troubles.in_order([*troubles.of_checks([WRONG_KEY, WRONG_KEY]), troubles.of_error(RUNG)])) == 2
+
+
+def test_a_run_ends_in_the_error_that_was_raised_where_there_was_one() -> None:
+    assert troubles.as_error([troubles.of_error(RUNG)]) is RUNG
+    assert isinstance(troubles.as_error(list(troubles.of_checks([WRONG_KEY]))), ResourceFailed)
+
+
+def test_drift_alone_is_told_field_by_field() -> None:
+    policy = DRIFT.model_copy(update={"field": "securityPolicy", "intent": "office", "cluster": "office", "compute": ""})
+
+    error = troubles.as_error(troubles.in_order(troubles.of_deviations([DRIFT, policy])))
+
+    assert isinstance(error, Drifted)
+    assert "timeoutSec: 3600 was asked for, the cluster says 3600, Compute has 30" in error.observed
+    assert "securityPolicy: office was asked for" in error.observed
+
+
+def test_the_layer_of_drift_is_where_it_deviates() -> None:
+    edited = DRIFT.model_copy(update={"cluster": "30", "compute": ""})
+
+    assert [trouble.layer for trouble in troubles.of_deviations([DRIFT, edited])] == ["compute", "kubernetes"]
+
+
+def test_the_report_has_them_in_order_and_nothing_but_facts() -> None:
+    ordered = troubles.in_order(of_everything())
+    config = LoadBalancerConfig.parse({"domain": "milvus.example.com"})
+    made = report.build(config, Journal(), troubles=ordered, error=troubles.as_error(ordered))
+
+    facts = json.loads(made.as_json())
+    assert [trouble["cause"] for trouble in facts["troubles"]][0] == facts["error"]["cause"] == "AppProtocolPortName"
+    assert set(facts["troubles"][0]) == {"layer", "cause", "resource", "observed", "mend"}
+    assert "causes first" in report.markdown(made)
