@@ -5,10 +5,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test fast lint types imports bench lock clean
+.PHONY: help demo up down test exhaustive fast lint types imports bench lock clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=python3.12 …")'
@@ -29,8 +29,11 @@ down: .venv/.installed  ## Stop what `make up` started
 test: .venv/.installed  ## The whole test suite, two files at a time: most of it is waiting
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+exhaustive: .venv/.installed  ## Further cases with workers and real Milvus, which take as long as the rest
+	$(BIN)/python -m pytest -m exhaustive
+
 fast: .venv/.installed  ## The tests that need no real Milvus, Envoy or Prefect server
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not exhaustive and not browser"
 
 lint: .venv/.installed imports  ## ruff, and who may import whom
 	$(BIN)/ruff check .

@@ -153,7 +153,7 @@ def test_run_sh_brings_up_a_server_on_postgresql_and_two_workers(tmp_path: Path)
                     }  # fmt: skip
                 return False
 
-            until(online, seconds=240)
+            until(online, seconds=600)
             assert httpx.get(f"{api}/deployments/name/provision/provision", timeout=10).status_code == 200
             assert not list(home.glob("*.db"))
         finally:

@@ -86,7 +86,7 @@ def shell(script: str, folder: Path, **variables: str) -> str:
     return done.stdout
 
 
-def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 120) -> Any:
     """Wait for something to be so, and return it."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

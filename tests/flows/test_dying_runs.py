@@ -64,7 +64,6 @@ def order(workplace: Workplace, *orders: str) -> None:
     workplace.orders.write_text("".join(f"{line}\n" for line in orders))
 
 
-@pytest.mark.timeout(600)
 def test_killed_at_every_border_of_a_step_the_next_run_takes_over(workplace: Workplace, release: Release) -> None:
     """Every run dies a little later than the one before, until there is nothing left to die of."""
     order(workplace, *(f"{when} {step}" for step in STEPS for when in ("running", "done")))
@@ -92,6 +91,7 @@ def assert_like_one_healthy_run(release: Release) -> None:
     assert ingress["status"]["loadBalancer"]["ingress"] == [{"ip": address["address"]}]
 
 
+@pytest.mark.exhaustive
 def test_killed_in_every_wait_the_retries_go_on_where_it_stopped(
     workplace: Workplace, stack: Stack, release: Release
 ) -> None:

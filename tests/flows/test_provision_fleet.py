@@ -113,7 +113,7 @@ class Field:
         )
         return self.roll_up(run.id)
 
-    def eventually(self, look: Any, seconds: float = 120) -> Any:
+    def eventually(self, look: Any, seconds: float = 400) -> Any:
         """What `look` returns, as soon as that is true."""
         deadline = time.monotonic() + seconds
         while not (found := look()):
@@ -323,7 +323,7 @@ def test_a_deployment_that_is_not_there_is_named_with_the_command(field: Field) 
     assert "prefect --no-prompt deploy --all" in caught.value.mend
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("worker")
 def test_real_load_balancers_one_of_which_needs_a_release_that_is_installed_between_the_attempts(
     field: Field, stack: Stack

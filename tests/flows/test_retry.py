@@ -42,7 +42,7 @@ def by_command_line(workplace: Workplace, run: str) -> None:
     workplace.command([sys.executable, "-m", "prefect", "flow-run", "retry", run])
 
 
-@pytest.mark.parametrize("retry", [by_api, by_command_line])
+@pytest.mark.parametrize("retry", [pytest.param(by_api, marks=pytest.mark.exhaustive), by_command_line])
 def test_a_quota_that_was_raised_lets_the_retry_begin_with_the_address(
     workplace: Workplace, stack: Stack, retry: Callable[[Workplace, str], None]
 ) -> None:

@@ -19,6 +19,7 @@ from tasks.clients import compute, kubernetes
 from tasks.core import progress
 from tasks.core.errors import NotReadyInTime, PreflightFailed
 from tasks.core.progress import Journal
+from tasks.core.provision_request import STEPS
 from tasks.core.report import Report
 from tests.conftest import DOMAIN, a_config
 from tests.flows.running import fail, run, steps_of, writes
@@ -104,7 +105,10 @@ def test_a_second_teardown_writes_nothing_and_a_new_provision_is_proved(stack: S
 
 
 def test_a_google_managed_certificate_goes_with_its_load_balancer(stack: Stack) -> None:
-    made = run(provision, certificate_mode="google-managed", **WITH_DNS)
+    # Without the proof: gRPC reads its roots once in a process, and another sandbox's may be those.
+    others = {"prove", "make-tls-secret", "check-tls-secret", "delete-unused-managed-certificate"}
+    unproved = [step for step in STEPS if step not in others]
+    made = run(provision, certificate_mode="google-managed", only_steps=unproved, **WITH_DNS)
 
     report = take_down(certificate_mode="google-managed")
 

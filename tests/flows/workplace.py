@@ -114,7 +114,7 @@ class Workplace:
         found: Json = self.call("GET", f"flow_runs/{run}")
         return found
 
-    def end(self, run: str, attempt: int = 1, seconds: float = 120) -> Json:
+    def end(self, run: str, attempt: int = 1, seconds: float = 400) -> Json:
         """The run when it has ended this attempt."""
 
         def ended() -> Json | None:
@@ -124,7 +124,7 @@ class Workplace:
         found: Json = self.until(ended, seconds, lambda: self.told(run))
         return found
 
-    def until(self, look: Callable[[], Any], seconds: float = 60, explain: Callable[[], str] = lambda: "") -> Any:
+    def until(self, look: Callable[[], Any], seconds: float = 240, explain: Callable[[], str] = lambda: "") -> Any:
         """What `look` returns, as soon as that is true."""
         deadline = time.monotonic() + seconds
         while not (found := look()):

@@ -197,7 +197,7 @@ def accepts(port: int) -> bool:
     return True
 
 
-def eventually(condition: Callable[[], bool], explain: Callable[[], str] = str, seconds: float = 10) -> None:
+def eventually(condition: Callable[[], bool], explain: Callable[[], str] = str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, explain()

@@ -25,7 +25,7 @@ LIMIT_MIB = 600
 DEPLOYMENT = "/apis/apps/v1/namespaces/default/deployments/my-release-milvus-standalone"
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 30) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 120) -> Any:
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < deadline, "the condition did not come"

@@ -34,7 +34,7 @@ from tests.conftest import DOMAIN
 from tests.security import secrets_search
 from tests.security.secrets_search import Find, Secret, Watcher
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.slow
 
 WITH_PASSWORDS = {"extraConfigFiles": {"user.yaml": "common:\n  security:\n    authorizationEnabled: true\n"}}
 PLANTS = {

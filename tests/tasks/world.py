@@ -109,11 +109,18 @@ class World:
 
     def record(self, kind: str, value: str, domain: str = "") -> None:
         """Add a record to the zone as its owner."""
+        self.change_zone({"additions": [self.a_record(kind, value, domain)]})
+
+    def a_record(self, kind: str, value: str, domain: str = "") -> Json:
+        """A record as Cloud DNS has it."""
+        return {"name": f"{domain or self.domain}.", "type": kind, "ttl": 60, "rrdatas": [value]}
+
+    def change_zone(self, change: Json) -> None:
+        """Change the zone as its owner."""
         api = self.stack.compute
-        record = {"name": f"{domain or self.domain}.", "type": kind, "ttl": 60, "rrdatas": [value]}
         answer = httpx.post(
             f"{api.url}/dns/v1/projects/{api.project}/managedZones/{DNS_ZONE}/changes",
-            json={"additions": [record]},
+            json=change,
             headers={"Authorization": f"Bearer {api.access_token('zone-owner')}"},
             trust_env=False,
         )
@@ -181,7 +188,7 @@ _KINDS = {
 }
 
 
-def eventually(look: Callable[[], T | None], *, seconds: float = 20) -> T:
+def eventually(look: Callable[[], T | None], *, seconds: float = 60) -> T:
     """What `look` returns, as soon as that is true."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
