@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import polling, proof, steps, tls_secret, waiting
+from tasks import backend_facts, polling, proof, steps, tls_secret, waiting
 from tasks.clients import kubernetes, milvus, settings
 from tasks.core.config import CertificateMode, LoadBalancerConfig
-from tasks.core.diagnosis import Finding
+from tasks.core.diagnosis import Finding, Outlook
 from tasks.core.errors import ProofFailed, ProvisioningError, ResourceFailed
 from tasks.core.report import RungRecord
 from tasks.polling import Ready
@@ -24,6 +24,15 @@ class Proof(BaseModel):
     """SHA-256 of the certificate the load balancer showed; empty if none was seen."""
     call: str
     """The pymilvus call that was executed."""
+    async_call: str = ""
+    """The same of the asynchronous client; empty when that was not reached."""
+    server_version: str = ""
+    """Of Milvus; empty when it was not reached."""
+
+
+_TAKE_LONG = ("long-call", "idle")
+_MOST_LONG_CLIMBS = 3
+"""So often one of the two may break before it is for good: each time takes as long as it does."""
 
 
 def warm_up() -> None:
@@ -58,7 +67,8 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str) -> Proof:
             return Ready(climbs[-1])
         fault = broken.fault
         assert fault is not None
-        return Finding(fault.outlook, fault.owner, "RungBroken", f"rung {broken.name}: {fault.detail}", fault.mend)
+        outlook = Outlook.STOP if _for_good(config, climbs) else fault.outlook
+        return Finding(outlook, fault.owner, fault.cause, f"rung {broken.name}: {fault.detail}", fault.mend)
 
     try:
         found = waiting.until(
@@ -76,6 +86,19 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str) -> Proof:
     return found
 
 
+def _for_good(config: LoadBalancerConfig, climbs: list[Proof]) -> bool:
+    """Whether a rung that takes long has broken too often, or must break by what the configuration asks for."""
+    broken = next(rung.name for rung in climbs[-1].rungs if rung.outcome == "failed")
+    if broken not in _TAKE_LONG:
+        return False
+    asked_for = broken == "long-call" and config.backend_timeout_seconds <= config.long_call_seconds
+    return asked_for or sum(_broke_at(climb, broken) for climb in climbs) >= _MOST_LONG_CLIMBS
+
+
+def _broke_at(climb: Proof, name: str) -> bool:
+    return any(rung.name == name and rung.outcome == "failed" for rung in climb.rungs)
+
+
 def _target(config: LoadBalancerConfig, address: str, fingerprint: str) -> proof.Target:
     return proof.Target(
         domain=config.domain,
@@ -91,6 +114,9 @@ def _target(config: LoadBalancerConfig, address: str, fingerprint: str) -> proof
         credentials=_credentials(config),
         credentials_source=f"secret {config.namespace}/{config.milvus_credentials_secret}",
         proof_writes=config.proof_writes,
+        long_call_seconds=config.long_call_seconds,
+        idle_seconds=config.idle_seconds,
+        look_at_backends=backend_facts.reader(config),
     )
 
 
@@ -133,4 +159,6 @@ def _record(climb: proof.Proof) -> Proof:
         rungs=tuple(RungRecord.model_validate(rung.as_dict()) for rung in climb.verdict.rungs),
         fingerprint=climb.certificate.fingerprint if climb.certificate else "",
         call=climb.call,
+        async_call=climb.async_call,
+        server_version=climb.server_version,
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from tasks.clients import imports
 
@@ -24,6 +25,9 @@ T = TypeVar("T")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 _DIMENSION = 8
+_LOGICAL_BITS = 18
+"""Of a Milvus timestamp; above them are Unix milliseconds (milvus pkg/util/tsoutil)."""
+
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 
 
@@ -79,28 +83,30 @@ class Client:
     """
 
     def __init__(self, uri: str, *, pem: str, server_name: str, credentials: tuple[str, str] | None) -> None:
-        self._arguments: dict[str, Any] = {"uri": uri}
+        self.arguments: dict[str, Any] = {"uri": uri}
+        """Of MilvusClient and AsyncMilvusClient alike; the token among them is a secret."""
         if pem:
-            self._arguments["server_pem_path"] = pem
+            self.arguments["server_pem_path"] = pem
         if server_name:
-            self._arguments["server_name"] = server_name
+            self.arguments["server_name"] = server_name
         if credentials is not None:
-            self._arguments["token"] = ":".join(credentials)
+            self.arguments["token"] = ":".join(credentials)
         if any(os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXIES):
             # The lower rungs dialled the load balancer itself; so does this one.
-            self._arguments["grpc_options"] = {"grpc.enable_http_proxy": 0}
+            self.arguments["grpc_options"] = {"grpc.enable_http_proxy": 0}
         self._client: Any = None
+        self._clock_ahead_seconds = 0.0
 
-    def code(self, *, credentials_source: str, trust_source: str) -> str:
+    def code(self, *, credentials_source: str, trust_source: str, kind: str = "MilvusClient") -> str:
         """The call as a person would write it: the PEM under its usual name, no secret."""
-        shown = dict(self._arguments)
+        shown = dict(self.arguments)
         if "server_pem_path" in shown:
             shown["server_pem_path"] = "tls.crt"
         if "token" in shown:
             shown["token"] = f"<username:password of {credentials_source}>"
         inner = ", ".join(f"{key}={value!r}" for key, value in shown.items()).replace("'", '"')
         comment = f"# tls.crt: {trust_source}\n" if trust_source and "server_pem_path" in shown else ""
-        return f"{comment}MilvusClient({inner})"
+        return f"{comment}{kind}({inner})"
 
     def connect(self, seconds: float) -> None:
         """Open the connection and say hello."""
@@ -118,7 +124,33 @@ class Client:
         Raises:
             WrongAnswer: another row came back, or none.
         """
-        return self._bounded(lambda client, left: _write_and_search(client, collection, max(1, int(left))), seconds)
+        found = self._bounded(lambda client, left: _write_and_search(client, collection, max(1, int(left))), seconds)
+        self._clock_ahead_seconds = self._read_clock(collection) - time.time()
+        return found
+
+    def collections(self, seconds: float) -> list[str]:
+        """Names of all collections that the user may see."""
+        return list(self._bounded(lambda client, left: client.list_collections(timeout=left), seconds))
+
+    def search_for(self, lasting_seconds: float, collection: str, seconds: float) -> None:
+        """One search that Milvus answers only after `lasting_seconds`, never repeated when it is cut.
+
+        Milvus holds a search until it has seen everything up to its guarantee timestamp, here one that lies ahead
+        (2.3.5 does, measured to 40 s). It is reckoned by Milvus' clock as of the last insert here, not by ours.
+        """
+        at = time.time() + self._clock_ahead_seconds + lasting_seconds
+        self._bounded(
+            lambda client, _left: client.search(
+                collection,
+                [basis_vector(0)],
+                limit=1,
+                consistency_level="Customized",
+                guarantee_timestamp=int(at * 1000) << _LOGICAL_BITS,
+                # Given a time-out, pymilvus tries again within it, and a call that was cut would be hidden.
+                retry_times=0,
+            ),
+            seconds,
+        )
 
     def drop(self, collection: str, seconds: float) -> None:
         """Drop a collection, on a new connection if the first was given up; one that does not exist is no error."""
@@ -134,34 +166,55 @@ class Client:
         if client is not None:
             client.close()
 
+    def _read_clock(self, collection: str) -> float:
+        """Milvus' clock when it took the last insert, as Unix time; our own when it did not tell."""
+        from pymilvus.client import ts_utils
+
+        stamp = ts_utils.get_collection_ts(collection, urlsplit(str(self.arguments["uri"])).netloc)
+        return float((stamp >> _LOGICAL_BITS) / 1000) if stamp else time.time()
+
     def _connect(self, _client: Any, seconds: float) -> None:
-        self._client = load().MilvusClient(**self._arguments, timeout=seconds, dedicated=True)
+        self._client = load().MilvusClient(**self.arguments, timeout=seconds, dedicated=True)
 
     def _bounded(self, work: Callable[[Any, float], T], seconds: float) -> T:
         """Run `work(client, seconds)` for no longer than that; a client that took longer is closed."""
-        results: list[T] = []
-        errors: list[BaseException] = []
         client = self._client  # the thread keeps to this one, even when it is given up and replaced
+        return in_time(lambda: work(client, seconds), seconds, give_up=self.close)
 
-        def run() -> None:
-            try:
-                results.append(work(client, seconds))
-            except BaseException as error:  # raised again in the caller's thread
-                errors.append(error)
 
-        thread = threading.Thread(target=run, name="milvus-proof", daemon=True)
-        thread.start()
-        thread.join(seconds + 0.5)  # pymilvus' own time-out tells more, so it goes first
-        if thread.is_alive():
-            self.close()
-            raise Timeout(f"no answer within {seconds:.0f} s")
-        if errors:
-            raise errors[0]
-        return results[0]
+def in_time(work: Callable[[], T], seconds: float, give_up: Callable[[], None] = lambda: None) -> T:
+    """What `work` returns or raises, in a thread of its own that may be left behind.
+
+    Raises:
+        Timeout: it took longer; `give_up` was called.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # raised again in the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="milvus-proof", daemon=True)
+    thread.start()
+    thread.join(seconds + 0.5)  # pymilvus' own time-out tells more, so it goes first
+    if thread.is_alive():
+        give_up()
+        raise Timeout(f"no answer within {seconds:.0f} s")
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def basis_vector(row: int) -> list[float]:
+    """The vector of a row of the proof's collection."""
+    return [float(row == place) for place in range(_DIMENSION)]
 
 
 def _write_and_search(client: Any, collection: str, seconds: int) -> Found:
-    rows = [{"id": row, "vector": [float(row == place) for place in range(_DIMENSION)]} for row in range(_DIMENSION)]
+    rows = [{"id": row, "vector": basis_vector(row)} for row in range(_DIMENSION)]
     wanted = secrets.randbelow(_DIMENSION)
     types = load().DataType
     schema = client.create_schema()
@@ -206,7 +259,8 @@ def rpc_error(error: BaseException) -> tuple[str, str]:
     while cause is not None:
         if isinstance(cause, grpc.RpcError) and hasattr(cause, "code"):
             return str(cause.code().name), str(cause.details() or "")
-        cause = cause.__cause__
+        # When pymilvus cannot reconnect after a failed call, the call's error is the context of what it raises.
+        cause = cause.__cause__ or cause.__context__
     if isinstance(error, Timeout):
         return "DEADLINE_EXCEEDED", str(error)
     return "", str(getattr(error, "message", "") or error)

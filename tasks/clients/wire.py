@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tasks.core.rung_faults import Answer
+from tasks.core.dns_faults import Answer
 
 _GRPC_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 
@@ -32,11 +32,22 @@ def resolve(domain: str, servers: tuple[str, ...], seconds: float) -> list[Answe
         asked = [(server, _resolver_of(server)) for server in servers]
     else:
         try:
-            asked = [("the system's resolver", dns.resolver.Resolver())]
+            asked = [("the system's resolver", resolver(()))]
         except (dns.resolver.NoResolverConfiguration, OSError) as error:
             return [Answer("the system's resolver", error=f"is not configured: {error}")]
     until = time.monotonic() + seconds
     return [_ask(resolver, server, domain, until) for server, resolver in asked]
+
+
+def resolver(servers: tuple[str, ...]) -> Any:
+    """A resolver that asks the first of these servers, or as the system does.
+
+    Raises:
+        dns.resolver.NoResolverConfiguration, OSError: the system names no server.
+    """
+    import dns.resolver
+
+    return _resolver_of(servers[0]) if servers else dns.resolver.Resolver()
 
 
 def _resolver_of(server: str) -> Any:
@@ -51,18 +62,37 @@ def _resolver_of(server: str) -> Any:
 
 def _ask(resolver: Any, server: str, domain: str, until: float) -> Answer:
     import dns.exception
+    import dns.flags
     import dns.resolver
 
     found: list[str] = []
+    authoritative, alias = False, ""
     for kind in ("A", "AAAA"):
         try:
             answer = resolver.resolve(f"{domain}.", kind, lifetime=max(0.1, until - time.monotonic()))
-        except (dns.resolver.NoAnswer, dns.resolver.NXDOMAIN):
-            continue
+        except (dns.resolver.NoAnswer, dns.resolver.NXDOMAIN) as nothing:
+            replies = _replies(nothing)
         except (dns.exception.DNSException, OSError) as error:
             return Answer(server, error=f"does not answer: {str(error) or type(error).__name__}")
-        found += [record.address for record in answer]
-    return Answer(server, tuple(found))
+        else:
+            replies = [answer.response]
+            found += [record.address for record in answer]
+        authoritative = authoritative or any(reply.flags & dns.flags.AA for reply in replies)
+        alias = alias or next(filter(None, map(_alias, replies)), "")
+    return Answer(server, tuple(found), authoritative=authoritative, alias=alias)
+
+
+def _replies(nothing: Any) -> list[Any]:
+    """The messages of a server that said that there is no such record, or no such name."""
+    response = nothing.kwargs.get("response")
+    return [response] if response is not None else list((nothing.kwargs.get("responses") or {}).values())
+
+
+def _alias(reply: Any) -> str:
+    import dns.rdatatype
+
+    chain = [rrset for rrset in reply.answer if rrset.rdtype == dns.rdatatype.CNAME]
+    return str(chain[-1][0].target).rstrip(".") if chain else ""
 
 
 def connection(address: str, port: int, seconds: float) -> socket.socket:

@@ -1,6 +1,7 @@
 """The proof ladder, without the climbing: what a rung is, and the verdict over all of them.
 
-What each way of breaking means stands in `tasks.core.rung_faults`.
+What each way of breaking means stands in `tasks.core`: `dns_faults`, `tls_faults`, `http_faults`, `backend_faults` and
+`rung_faults`.
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,26 @@ from typing import Any
 from tasks.core.diagnosis.finding import Outlook
 from tasks.core.errors import ProofFailed
 
-RUNGS = ("dns", "tcp", "tls", "alpn", "grpc", "collection")
-"""In the order they are climbed; each needs those before it."""
+RUNGS = (
+    "dns",
+    "tcp",
+    "tls",
+    "alpn",
+    "http2",
+    "url-map",
+    "backends",
+    "grpc",
+    "version",
+    "authentication",
+    "collection",
+    "async",
+    "long-call",
+    "idle",
+)
+"""In the order they are climbed; each needs those before it.
+
+What takes long comes last, so that a load balancer that is still being programmed is not waited for with it.
+"""
 
 
 class Outcome(StrEnum):
@@ -28,13 +47,15 @@ class Fault:
     """Why a rung broke.
 
     Attributes:
-        owner: whose job it is: "dns", "network", "certificate", "ingress", "milvus" or "client".
+        owner: whose job it is: "dns", "network", "certificate", "ingress", "compute", "milvus" or "client".
+        cause: a stable CamelCase category, for machines and for counting.
         detail: what was seen.
         mend: what to do next, a command where there is one.
         outlook: "wait" for what a load balancer that is still being programmed shows too, "stop" for what it does not.
     """
 
     owner: str
+    cause: str
     detail: str
     mend: str
     outlook: Outlook = Outlook.WAIT
@@ -88,13 +109,14 @@ class Verdict:
         if self.verified:
             return None
         if broken is None:
-            return ProofFailed(resource, "the proof did not reach Milvus", "Run it again.", "client")
-        fault = broken.fault or Fault("client", broken.detail, "Run it again.")
-        return ProofFailed(resource, f"rung {broken.name} broke: {broken.detail}", fault.mend, fault.owner)
+            return ProofFailed(resource, "the proof did not reach Milvus", "Run it again.", "client", "NotReached")
+        fault = broken.fault or Fault("client", "RungBroken", broken.detail, "Run it again.")
+        observed = f"rung {broken.name} broke: {broken.detail}"
+        return ProofFailed(resource, observed, fault.mend, fault.owner, fault.cause)
 
 
 def finished(rungs: Sequence[Rung]) -> Verdict:
-    """The verdict over the rungs that were climbed; those after a broken one are added as skipped."""
+    """The verdict over the rungs that were climbed; those after a broken one are added as skipped, with no cause."""
     names = [rung.name for rung in rungs]
     broken = next((rung.name for rung in rungs if rung.outcome is Outcome.FAILED), "")
     rest = [Rung(name, Outcome.SKIPPED, f"not reached: {broken} broke") for name in RUNGS if name not in names]

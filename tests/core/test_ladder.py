@@ -23,7 +23,7 @@ def test_all_rungs_passed_is_verified() -> None:
 def test_dns_and_collection_may_be_skipped() -> None:
     rungs = [
         Rung("dns", Outcome.SKIPPED, "no record; the address is dialled"),
-        *passed("tcp", "tls", "alpn", "grpc"),
+        *passed(*RUNGS[1:10]),
         Rung("collection", Outcome.SKIPPED, "proof_writes is off"),
     ]
 
@@ -31,19 +31,25 @@ def test_dns_and_collection_may_be_skipped() -> None:
 
 
 def test_a_broken_rung_skips_the_rest_and_becomes_the_error() -> None:
-    fault = Fault("certificate", "it expired", "Renew it.")
+    fault = Fault("certificate", "CertificateExpired", "it expired", "Renew it.")
     verdict = ladder.finished([*passed("dns", "tcp"), Rung("tls", Outcome.FAILED, "it expired", fault=fault)])
 
     assert not verdict.verified
-    assert [(rung.name, rung.outcome) for rung in verdict.rungs[3:]] == [
-        ("alpn", Outcome.SKIPPED),
-        ("grpc", Outcome.SKIPPED),
-        ("collection", Outcome.SKIPPED),
-    ]
+    assert [(rung.name, rung.outcome) for rung in verdict.rungs[3:]] == [(name, Outcome.SKIPPED) for name in RUNGS[3:]]
     assert verdict.rungs[3].detail == "not reached: tls broke"
     error = verdict.error("load balancer milvus.example.com at 34.1.2.3")
     assert error is not None
-    assert (error.layer, error.observed, error.mend) == ("certificate", "rung tls broke: it expired", "Renew it.")
+    assert (error.layer, error.cause) == ("certificate", "CertificateExpired")
+    assert (error.observed, error.mend) == ("rung tls broke: it expired", "Renew it.")
+
+
+def test_a_rung_that_was_not_reached_is_blamed_for_nothing() -> None:
+    """What lies above a broken rung may be right or wrong: nobody looked."""
+    fault = Fault("network", "ConnectionTimedOut", "no answer", "Look at the firewall.")
+    verdict = ladder.finished([*passed("dns"), Rung("tcp", Outcome.FAILED, "no answer", fault=fault)])
+
+    assert [rung.name for rung in verdict.rungs if rung.fault] == ["tcp"]
+    assert {rung.detail for rung in verdict.rungs[2:]} == {"not reached: tcp broke"}
 
 
 def test_no_rung_at_all_is_not_verified() -> None:

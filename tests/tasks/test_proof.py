@@ -6,258 +6,39 @@ The stand-in for Milvus keeps collections and searches them; the real one is cli
 import datetime as dt
 import os
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import dnslib
-import dnslib.server
-import grpc
-import numpy as np
 import pytest
 from pymilvus.client.connection_manager import ConnectionManager
-from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
+from pymilvus.grpc_gen import common_pb2
 
 from tasks import proof
 from tasks.core import certificates
-from tasks.core.certificates import KeyPair
+from tasks.core.backend_faults import Backends
 from tasks.core.diagnosis import Outlook
-from tasks.core.ladder import Outcome
+from tasks.core.ladder import RUNGS, Outcome
 from tasks.proof import Proof, Target
+from tests.tasks.small_servers import (
+    DOMAIN,
+    FINGERPRINT,
+    PAIR,
+    SmallMilvus,
+    answering,
+    dns_server,
+    grpc_server,
+    tcp_server,
+    tls_server,
+)
 
-DOMAIN = "milvus.example.com"
-PAIR = certificates.self_signed([DOMAIN], 30, dt.datetime.now(dt.UTC))
-FINGERPRINT = certificates.read(PAIR.certificate_pem).fingerprint
 CREDENTIALS = ("root", "h0rse-battery")
-
-
-# --- small real servers ---------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def tcp_server(handle: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A TCP server that gives each connection to a function."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    accepted: list[socket.socket] = []
-
-    def serve() -> None:
-        with suppress(OSError), ThreadPoolExecutor() as pool:
-            while True:
-                plain, _ = listener.accept()
-                accepted.append(plain)
-                pool.submit(handled, plain)
-
-    def handled(plain: socket.socket) -> None:
-        with suppress(OSError), plain:
-            handle(plain)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        for plain in accepted:
-            with suppress(OSError):
-                plain.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
-
-
-@contextmanager
-def tls_server(
-    pair: KeyPair = PAIR,
-    *,
-    alpn: list[str] | None = None,
-    handle: Callable[[ssl.SSLSocket], None] = lambda secured: None,
-) -> Iterator[int]:
-    """A TLS server; after the handshake each connection goes to a function."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as directory:
-        certificate, key = Path(directory, "tls.crt"), Path(directory, "tls.key")
-        certificate.write_bytes(pair.certificate_pem)
-        key.write_bytes(pair.key_pem)
-        context.load_cert_chain(certificate, key)
-    if alpn:
-        context.set_alpn_protocols(alpn)
-
-    def secured(plain: socket.socket) -> None:
-        with context.wrap_socket(plain, server_side=True) as wrapped:
-            handle(wrapped)
-
-    with tcp_server(secured) as port:
-        yield port
-
-
-def answering(status: str) -> Callable[[ssl.SSLSocket], None]:
-    """HTTP/2 of the smallest kind (RFC 9113): every request gets this status and nothing else, as from a front end."""
-
-    def handle(secured: ssl.SSLSocket) -> None:
-        received = secured.makefile("rb")
-        received.read(24)  # the connection preface
-        secured.sendall(bytes(3) + b"\x04\x00" + bytes(4))  # SETTINGS
-        while len(header := received.read(9)) == 9:
-            received.read(int.from_bytes(header[:3], "big"))
-            kind, flags, stream = header[3], header[4], header[5:9]
-            if kind == 4 and not flags & 1:
-                secured.sendall(bytes(3) + b"\x04\x01" + bytes(4))  # SETTINGS acknowledged
-            elif kind == 6 and not flags & 1:
-                secured.sendall(b"\x00\x00\x08\x06\x01" + bytes(12))  # PING acknowledged
-            elif kind == 1:
-                block = b"\x08\x03" + status.encode()  # HPACK: name of static entry 8 (:status), literal value
-                secured.sendall(len(block).to_bytes(3, "big") + b"\x01\x05" + stream + block)  # HEADERS, END_STREAM
-
-    return handle
-
-
-class SmallMilvus(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
-    """Collections of vectors in memory, exact search, and a few ways to misbehave."""
-
-    def __init__(self) -> None:
-        self.collections: dict[str, dict[str, Any]] = {}
-        self.created: list[str] = []
-        self.consistency: list[int] = []
-        self.refuses: set[str] = set()
-        """Calls answered with INVALID_ARGUMENT."""
-        self.sleeps: set[str] = set()
-        """Calls that are not answered before `awake` is set."""
-        self.finds_wrong = False
-        self.token = ""
-        self.awake = threading.Event()
-
-    def _enter(self, call: str, context: grpc.ServicerContext) -> None:
-        if call in self.sleeps:
-            self.awake.wait(60)
-        if self.token:
-            import base64
-
-            sent = dict(context.invocation_metadata()).get("authorization", "")
-            if base64.b64decode(sent).decode() != self.token:
-                context.abort(grpc.StatusCode.UNAUTHENTICATED, "auth check failure, please check username and password")
-        if call in self.refuses:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{call} is refused")
-
-    def Connect(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._enter("Connect", context)
-        return milvus_pb2.ConnectResponse(status=common_pb2.Status(), identifier=1)
-
-    def GetVersion(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._enter("GetVersion", context)
-        return milvus_pb2.GetVersionResponse(status=common_pb2.Status(), version="v9.9.9")
-
-    def CreateCollection(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self.created.append(request.collection_name)
-        self.consistency.append(request.consistency_level)
-        schema = schema_pb2.CollectionSchema.FromString(request.schema)
-        self.collections[request.collection_name] = {"schema": schema, "ids": [], "vectors": np.empty((0, 0))}
-        self._enter("CreateCollection", context)
-        return common_pb2.Status()
-
-    def DescribeCollection(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._enter("DescribeCollection", context)
-        schema = self.collections[request.collection_name]["schema"]
-        return milvus_pb2.DescribeCollectionResponse(status=common_pb2.Status(), schema=schema)
-
-    def CreateIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._enter("CreateIndex", context)
-        return common_pb2.Status()
-
-    def DescribeIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._enter("DescribeIndex", context)
-        finished = milvus_pb2.IndexDescription(
-            index_name="vector", field_name="vector", state=common_pb2.IndexState.Finished
-        )
-        return milvus_pb2.DescribeIndexResponse(status=common_pb2.Status(), index_descriptions=[finished])
-
-    def LoadCollection(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._enter("LoadCollection", context)
-        return common_pb2.Status()
-
-    def GetLoadingProgress(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._enter("GetLoadingProgress", context)
-        return milvus_pb2.GetLoadingProgressResponse(status=common_pb2.Status(), progress=100)
-
-    def Insert(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._enter("Insert", context)
-        fields = {field.field_name: field for field in request.fields_data}
-        collection = self.collections[request.collection_name]
-        collection["ids"] = list(fields["id"].scalars.long_data.data)
-        vectors = fields["vector"].vectors
-        collection["vectors"] = np.array(vectors.float_vector.data).reshape(-1, vectors.dim)
-        ids = schema_pb2.IDs(int_id=schema_pb2.LongArray(data=collection["ids"]))
-        return milvus_pb2.MutationResult(status=common_pb2.Status(), IDs=ids, insert_cnt=request.num_rows)
-
-    def Search(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._enter("Search", context)
-        self.consistency.append(request.consistency_level)
-        group = common_pb2.PlaceholderGroup.FromString(request.placeholder_group)
-        wanted = np.frombuffer(group.placeholders[0].values[0], dtype=np.float32)
-        collection = self.collections[request.collection_name]
-        distances = ((collection["vectors"] - wanted) ** 2).sum(axis=1)
-        nearest = int(distances.argmax() if self.finds_wrong else distances.argmin())
-        found = schema_pb2.SearchResultData(
-            num_queries=1,
-            top_k=1,
-            scores=[distances[nearest]],
-            topks=[1],
-            ids=schema_pb2.IDs(int_id=schema_pb2.LongArray(data=[collection["ids"][nearest]])),
-        )
-        return milvus_pb2.SearchResults(status=common_pb2.Status(), results=found)
-
-    def DropCollection(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._enter("DropCollection", context)
-        self.collections.pop(request.collection_name, None)
-        return common_pb2.Status()
-
-
-@contextmanager
-def grpc_server(servicer: SmallMilvus | None, pair: KeyPair = PAIR) -> Iterator[int]:
-    """A gRPC server with TLS; without a servicer it implements nothing."""
-    server = grpc.server(ThreadPoolExecutor(8))
-    if servicer is not None:
-        milvus_pb2_grpc.add_MilvusServiceServicer_to_server(servicer, server)
-    keys = [(pair.key_pem, pair.certificate_pem)]
-    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials(keys))
-    server.start()
-    try:
-        yield port
-    finally:
-        if servicer is not None:
-            servicer.awake.set()
-        server.stop(None).wait(10)
-
-
-@contextmanager
-def dns_server(records: dict[str, list[str]]) -> Iterator[str]:
-    """A name server with these A and AAAA records."""
-
-    class Resolver(dnslib.server.BaseResolver):  # type: ignore[misc]
-        def resolve(self, request: Any, handler: Any) -> Any:
-            reply, name = request.reply(), str(request.q.qname).rstrip(".")
-            for address in records.get(name, []):
-                kind = "AAAA" if ":" in address else "A"
-                if dnslib.QTYPE[request.q.qtype] == kind:
-                    reply.add_answer(*dnslib.RR.fromZone(f"{name} 60 {kind} {address}"))
-            return reply
-
-    logger = dnslib.server.DNSLogger("-request,-reply")
-    server = dnslib.server.DNSServer(Resolver(), address="127.0.0.1", port=0, logger=logger)
-    server.start_thread()
-    try:
-        yield f"127.0.0.1:{server.server.server_address[1]}"
-    finally:
-        server.stop()
-        server.server.server_close()
-        server.thread.join(5)
 
 
 @pytest.fixture
@@ -313,17 +94,27 @@ def test_every_rung_holds_and_nothing_is_left_behind(milvus: SmallMilvus, target
     before = open_connections()
     told: list[str] = []
     with grpc_server(milvus) as port, dns_server({DOMAIN: ["127.0.0.1"]}) as names:
-        goal = target(port, dns_servers=(names,), dns_required=True, expected_fingerprints=frozenset({FINGERPRINT}))
+        goal = target(
+            port,
+            dns_servers=(names,),
+            dns_required=True,
+            expected_fingerprints=frozenset({FINGERPRINT}),
+            long_call_seconds=1.0,
+            idle_seconds=0.5,
+            look_at_backends=lambda: Backends(protocols={"b": "HTTP2"}, zones={"zone-a": ["HEALTHY"], "zone-b": []}),
+        )
         climbed = proof.prove(goal, lambda rung: told.append(rung.name))
 
     assert climbed.verdict.verified, climbed.rungs
     assert set(outcomes(climbed).values()) == {"passed"}
-    assert told == ["dns", "tcp", "tls", "alpn", "grpc", "collection"]
+    assert told == list(RUNGS)
     assert climbed.server_version == "v9.9.9"
     assert climbed.certificate == certificates.read(PAIR.certificate_pem)
     assert len(milvus.created) == 1
     assert milvus.collections == {}
-    assert set(milvus.consistency) == {common_pb2.ConsistencyLevel.Strong}
+    *searches, long_call = milvus.consistency
+    assert set(searches) == {common_pb2.ConsistencyLevel.Strong}
+    assert long_call == common_pb2.ConsistencyLevel.Customized
     assert list(files.iterdir()) == []
     assert open_connections() == before
 
@@ -345,6 +136,7 @@ def test_the_call_that_was_executed_is_told_without_secrets(milvus: SmallMilvus,
         f'MilvusClient(uri="https://127.0.0.1:{port}", server_pem_path="tls.crt", server_name="{DOMAIN}", '
         'token="<username:password of secret ns/milvus-user>")'
     )
+    assert climbed.async_call == climbed.call.replace("MilvusClient(", "AsyncMilvusClient(")
     assert CREDENTIALS[1] not in f"{goal} {climbed}"
 
 
@@ -515,19 +307,19 @@ def test_a_server_without_http2_breaks_at_alpn(alpn: list[str] | None, detail: s
 
 
 @pytest.mark.parametrize(
-    ("status", "owner", "detail"),
+    ("status", "rung", "cause"),
     [
-        ("404", "ingress", "no host rule matches"),
-        ("502", "ingress", "HTTP/2 over TLS"),
-        ("503", "milvus", "no backend"),
+        ("404", "url-map", "HostRuleMissing"),
+        ("403", "url-map", "ForbiddenByPolicy"),
+        ("502", "backends", "NoUsableBackend"),
+        ("503", "backends", "NoUsableBackend"),
     ],
 )
-def test_an_answer_of_the_load_balancer_itself_is_read(status: str, owner: str, detail: str, target: Any) -> None:
+def test_an_answer_of_the_load_balancer_itself_is_read(status: str, rung: str, cause: str, target: Any) -> None:
     with tls_server(alpn=["h2"], handle=answering(status)) as port:
-        fault = broken(proof.prove(target(port)), "grpc")
+        fault = broken(proof.prove(target(port)), rung)
 
-    assert fault.owner == owner
-    assert detail in fault.detail
+    assert fault.cause == cause
     assert f"HTTP {status}" in fault.detail
 
 
@@ -546,7 +338,8 @@ def test_credentials_that_do_not_fit_end_the_proof_without_being_shown(
     with grpc_server(milvus) as port:
         climbed = proof.prove(target(port, credentials=credentials))
 
-    fault = broken(climbed, "grpc")
+    fault = broken(climbed, "authentication")
+    assert outcomes(climbed)["grpc"] == "passed"
     assert (fault.owner, fault.outlook) == ("client", Outlook.STOP)
     assert "milvus_credentials_secret" in fault.mend
     assert "wr0ng-horse" not in f"{climbed}"
@@ -559,7 +352,7 @@ def test_a_milvus_that_does_not_answer_takes_no_longer_than_the_deadline(milvus:
         climbed = proof.prove(target(port, deadline_seconds=3.0))
         took = time.monotonic() - begun
 
-    assert broken(climbed, "grpc").owner == "milvus"
+    assert broken(climbed, "backends").cause == "MilvusTooSlow"
     assert took < 5
 
 
@@ -665,7 +458,7 @@ def test_roots_that_only_openssl_knows_are_told_apart(milvus: SmallMilvus, nowhe
 
 def test_the_client_libraries_are_not_imported_before_they_are_needed() -> None:
     done = python(
-        "import sys, tasks.proof; print([name for name in ('grpc', 'pymilvus', 'dns') if name in sys.modules])"
+        "import sys, tasks.proof; print([name for name in ('grpc', 'pymilvus', 'dns', 'h2') if name in sys.modules])"
     )
 
     assert done.stdout.strip() == "[]", done
