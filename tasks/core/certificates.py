@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -160,23 +160,35 @@ def faults(certificate_pem: bytes, key_pem: bytes, domains: Sequence[str], now: 
 
     None of the texts quotes the key.
     """
-    found: list[str] = []
+    return [text for texts in faults_by_subject(certificate_pem, key_pem, domains, now).values() for text in texts]
+
+
+Subject = Literal["file", "chain", "lifetime", "leaf", "domains", "key"]
+"""What a fault of a certificate is about; "file": it cannot be read, so that nothing else is known."""
+
+
+def faults_by_subject(
+    certificate_pem: bytes, key_pem: bytes, domains: Sequence[str], now: datetime
+) -> dict[Subject, list[str]]:
+    """The same by what they are about; every subject that could be judged is a key, with no texts when it is well."""
+    unreadable: list[str] = []
     key: PrivateKeyTypes | None = None
     try:
         key = _key(key_pem)
     except ValueError as error:
-        found.append(str(error))
+        unreadable.append(str(error))
     try:
         chain = _chain(certificate_pem)
     except ValueError as error:
-        return [str(error), *found]
-    return [
-        *_chain_faults(chain, key),
-        *_lifetime_faults(chain, now),
-        *_leaf_faults(chain[0]),
-        *_domain_faults(chain[0], domains),
-        *found,
-    ]
+        return {"file": [str(error)], "key": unreadable}
+    return {
+        "file": [],
+        "chain": _chain_faults(chain, key),
+        "lifetime": _lifetime_faults(chain, now),
+        "leaf": _leaf_faults(chain[0]),
+        "domains": _domain_faults(chain[0], domains),
+        "key": unreadable,
+    }
 
 
 def reasons_to_replace(certificate_pem: bytes, key_pem: bytes, domains: Sequence[str], now: datetime) -> list[str]:

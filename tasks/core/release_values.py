@@ -9,6 +9,7 @@ only comments and indentation are lost, and those only when the text has to chan
 import copy
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -234,6 +235,33 @@ def desired_user_yaml(text: str | None, version: Version | None) -> str:
     return yaml.serialize(root, Dumper=yaml.SafeDumper, width=10_000, allow_unicode=True)
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What a text of settings says about TLS and the ports; None where it says nothing, as Milvus' own defaults."""
+
+    tls_mode: str | None
+    rest_shares_the_port: bool
+    """Whether REST would be served on the port of gRPC."""
+
+
+def settings_of(text: str) -> Settings:
+    """Read a `user.yaml`.
+
+    Raises:
+        ResourceFailed: it is not one YAML mapping.
+    """
+    root = _parse(text)
+    return Settings(_find(root, _TLS_MODE), _rest_shares_the_port(root))
+
+
+def shared_port_is_fatal(version: Version | None) -> bool:
+    """Whether this Milvus refuses to start with TLS and REST on the port of gRPC; one that is unknown is taken for new.
+
+    Source: milvus internal/distributed/proxy/listener_manager.go, from 2.5 on.
+    """
+    return version is None or version >= _SHARED_PORT_IS_FATAL
+
+
 def differences(current: Mapping[str, Any], desired: Mapping[str, Any]) -> list[str]:
     """What an upgrade changes, for a person: `dotted.path: old → new`, one line each.
 
@@ -259,7 +287,7 @@ def _missing(root: yaml.MappingNode, version: Version | None) -> Iterator[tuple[
         )
     if tls_mode != "1":
         yield _TLS_MODE, 1
-    if (version is None or version >= _SHARED_PORT_IS_FATAL) and _rest_shares_the_port(root):
+    if shared_port_is_fatal(version) and _rest_shares_the_port(root):
         # milvus internal/distributed/proxy/listener_manager.go: "tls mode must be 0" on a shared port.
         yield _REST_PORT, REST_PORT if _find(root, _GRPC_PORT) != str(REST_PORT) else REST_PORT + 1
 

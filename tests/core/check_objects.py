@@ -1,12 +1,16 @@
 """Objects of a healthy release, as one reads them, with what a test changes."""
 
 import copy
+import datetime as dt
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from tasks.core import annotations
 from tasks.core.checks.check import Check, Result
+from tasks.core.checks.facts import Cloud, Facts
+from tasks.core.checks.objects import Objects
+from tasks.core.config import LoadBalancerConfig
 
 Json = dict[str, Any]
 
@@ -90,3 +94,43 @@ def result(checks: list[Check], name: str, resource: str = "") -> Check:
 
 def js(value: object) -> str:
     return json.dumps(value)
+
+
+def a_deployment(*, replicas: int = 1, ready: int = 1, container: Json | None = None, **template: Any) -> Json:
+    labels = {"app.kubernetes.io/instance": "my-release", "app.kubernetes.io/name": "milvus", "component": "standalone"}
+    milvus: Json = {
+        "name": "standalone",
+        "image": "milvusdb/milvus:v2.5.4",
+        "ports": [{"name": "milvus", "containerPort": 19530}, {"name": "metrics", "containerPort": 9091}],
+        "readinessProbe": {"httpGet": {"path": "/healthz", "port": "metrics"}},
+    } | (container or {})
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [milvus]} | template}
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": pod}
+    return an_object("Deployment", f"{NAME}-standalone", spec=spec, status={"readyReplicas": ready})
+
+
+def a_config(**changes: Any) -> LoadBalancerConfig:
+    return LoadBalancerConfig.parse({"domain": DOMAIN} | changes)
+
+
+GOOD_SETTINGS = "common:\n  security:\n    tlsMode: 1\nproxy:\n  http:\n    port: 8080\n"
+NOW = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
+
+
+def some_facts(documents: list[Json] | None = None, *, config: Json | None = None, **more: Any) -> Facts:
+    """The facts of a healthy release; `documents` are added to its objects, or replace those of their names."""
+    deployment = a_deployment()
+    found = Objects.of([*objects(), deployment]).replacing(*(documents or []))
+    known: Json = {
+        "cloud": Cloud("project-1", {f"addresses/{NAME}": an_address()}),
+        "now": NOW,
+        "deployments": tuple(found.all("Deployment")),
+        "user_yaml": GOOD_SETTINGS,
+        "settings_from": f"configmap {NAMESPACE}/{NAME}",
+        "version": (2, 5),
+    }
+    return Facts(a_config(**(config or {})), found, **(known | more))
+
+
+def an_address(**changes: Any) -> Json:
+    return {"name": NAME, "address": "203.0.113.7", "addressType": "EXTERNAL", "ipVersion": "IPV4"} | changes
