@@ -37,7 +37,8 @@ app = typer.Typer(
 
 
 _EXIT_CODES = (
-    "Exit codes: 0 done and verified; 1 failed, the report says which layer and what to do; "
+    "Exit codes: 0 done and verified, or done without the proof if only_steps leaves it out; "
+    "1 failed, the report says which layer and what to do; "
     "2 refused, nothing was touched; 130 interrupted, run again to go on."
 )
 

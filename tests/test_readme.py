@@ -63,7 +63,12 @@ def test_every_fault_shown_exists_with_its_parameters() -> None:
     "program",
     [
         pytest.param(["deployments.cli", "provision"], id="milvus-l7 provision"),
+        pytest.param(["deployments.cli", "verify"], id="milvus-l7 verify"),
+        pytest.param(["deployments.cli", "teardown"], id="milvus-l7 teardown"),
         pytest.param(["sandbox"], id="python -m sandbox"),
+        pytest.param(["deployments.deploy"], id="python -m deployments.deploy"),
+        pytest.param(["deployments.automations"], id="python -m deployments.automations"),
+        pytest.param(["deployments.tickets"], id="python -m deployments.tickets"),
         pytest.param(["deployments.local"], id="make demo, up, down"),
     ],
 )
