@@ -49,13 +49,14 @@ def _url(store: Store, reference: Reference, pending: Container[Ref], field: str
 def check_unused(store: Store, ref: Ref) -> None:
     """Refuse to delete what another resource refers to.
 
+    An address goes though a forwarding rule has it: the rule keeps it as an ephemeral one. Both controllers rely on
+    that: ingress-gce deletes a promoted address before the rule of port 443 (pkg/loadbalancers/l7.go Cleanup), and
+    Kubernetes' own for Layer 4 releases one once its rule stands (gce_loadbalancer_external.go).
+
     Raises:
         GoogleError: in use; ingress-gce recognises it by status 400 and the words `being used by`.
     """
     user = next(store.referrers(ref), None)
-    if user is None and ref.collection == "addresses":
-        address = (store.get(ref) or {}).get("address")
-        user = next((rule for rule, body in store.of("forwardingRules") if body["IPAddress"] == address), None)
     if user is not None:
         noun = COLLECTIONS[ref.collection].noun
         raise errors.in_use(noun, ref.path(store.project), user.path(store.project))

@@ -78,7 +78,6 @@ def test_references_come_back_as_full_links_and_the_address_as_a_literal(rest: h
 @pytest.mark.usefixtures("load_balancer")
 def test_nothing_that_is_used_can_be_deleted_and_top_down_everything_can(rest: httpx.Client, finish: Finish) -> None:
     bottom_up = [
-        "global/addresses/ip",
         "global/healthChecks/hc",
         NEG,
         "global/backendServices/bs",
@@ -129,6 +128,20 @@ def test_an_ephemeral_address_can_be_promoted(rest: httpx.Client, finish: Finish
     assert "already reserved" in refusal(rest.post("global/addresses", json=again))[2]
     finish(rest.delete("global/forwardingRules/http"))
     assert rest.get("global/addresses/promoted").json()["status"] == "RESERVED"
+
+
+@pytest.mark.usefixtures("load_balancer")
+def test_a_rule_keeps_an_address_that_is_given_back_and_it_can_be_promoted_again(
+    rest: httpx.Client, finish: Finish
+) -> None:
+    """ingress-gce deletes a promoted address while the rule of port 443 still has it."""
+    address = rest.get("global/addresses/ip").json()["address"]
+
+    assert "error" not in finish(rest.delete("global/addresses/ip"))
+
+    assert rest.get("global/forwardingRules/fr").json()["IPAddress"] == address
+    finish(rest.post("global/addresses", json={"name": "again", "address": address}))
+    assert rest.get("global/addresses/again").json()["status"] == "IN_USE"
 
 
 @pytest.mark.usefixtures("load_balancer")
