@@ -1,10 +1,15 @@
 """Tasks on the global static address: reserved once, kept until somebody asks for its release."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 from tasks import receipt, steps
 from tasks.clients import compute, kubernetes
-from tasks.core import progress
+from tasks.clients.compute import Compute
+from tasks.core import addresses, names, progress
+from tasks.core.addresses import Choice
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ResourceFailed
 from tasks.core.progress import Change
@@ -23,24 +28,48 @@ class Address(BaseModel):
     change: Change
 
 
+def choose(api: Compute, config: LoadBalancerConfig, ingress: dict[str, Any] | None) -> Choice:
+    """The address that the Ingress is to have; the same before and after the steps that see to it.
+
+    Args:
+        api: of the load balancer's project.
+        config: the configuration.
+        ingress: as it is now; None if there is none.
+    """
+    if ingress is None:
+        return Choice(config.address)
+
+    def rules() -> Iterator[dict[str, Any]]:
+        yield from api.list_resources("forwardingRules")  # asked for only when no reservation tells
+
+    return addresses.choice(config, ingress, api.list_resources("addresses"), rules())
+
+
 @steps.writing
 def reserve_address(config: LoadBalancerConfig) -> Address:
-    """Return the global static address of the configured name, reserved now if there is none.
+    """Return the global static address, reserved now if there is none.
+
+    Without `address_name` a load balancer keeps the address it has: by the name under which it is reserved, or by
+    reserving it now. One that GKE has promoted for the Ingress (k8s2-fr-…) stays GKE's: static as long as the Ingress
+    is there, and given back by GKE when it is deleted. It cannot be made ours, since an address is reserved once.
 
     Raises:
         ResourceFailed: a quota, or an address that is not an external IPv4 one.
         AccessRefused: a permission is missing.
     """
-    api = compute.api(config)
-    name = config.address
+    api, cluster = compute.api(config), kubernetes.cluster(config)
+    chosen = choose(api, config, cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release)))
+    name = chosen.name
     resource = f"addresses/{name}"
     found = api.get("addresses", name)
-    action: progress.Action = "unchanged"
+    action: progress.Action = "unchanged" if chosen.named else "adopted"
     if found is None:
-        cluster, mine = kubernetes.cluster(config), ReservedAddress(project=api.project, name=name)
+        mine = ReservedAddress(project=api.project, name=name)
         noted = receipt.read(cluster, config).addresses
         receipt.note(cluster, config, addresses=tuple(dict.fromkeys((*noted, mine))))
-        api.insert("addresses", {"name": name, "addressType": "EXTERNAL", "ipVersion": "IPV4"})
+        # With an address the one that a forwarding rule has without a reservation is kept (promoted).
+        literal = {"address": chosen.promote} if chosen.promote else {}
+        api.insert("addresses", {"name": name, "addressType": "EXTERNAL", "ipVersion": "IPV4", **literal})
         found = api.get("addresses", name)
         action = "created"
     if found is None or not found.get("address"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import applying, deleting, events, leftovers, receipt, steps, waiting
+from tasks import applying, deleting, events, global_address, leftovers, receipt, steps, waiting
 from tasks.clients import compute, kubernetes
 from tasks.clients.kubernetes import Cluster
 from tasks.core import inventory, manifests, names, status
@@ -37,7 +37,7 @@ class Deletion(BaseModel):
 
 @steps.writing
 def apply_ingress(config: LoadBalancerConfig) -> Change:
-    """Bring the Ingress to the configured spec; what the controller wrote into it survives.
+    """Bring the Ingress to the configured spec; what the controller wrote into it survives, and so does its address.
 
     Raises:
         ResourceFailed: the Milvus Service is gone or has no Milvus port.
@@ -52,7 +52,10 @@ def apply_ingress(config: LoadBalancerConfig) -> Change:
             f"See the release: helm -n {config.namespace} status {config.release}",
             "milvus",
         )
-    return applying.apply(cluster, kubernetes.INGRESS, manifests.ingress(config, port.number))
+    live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
+    chosen = global_address.choose(compute.api(config), config, live)
+    manifest = manifests.ingress(config, port.number, chosen.name if chosen.named else "")
+    return applying.apply(cluster, kubernetes.INGRESS, manifest)
 
 
 @steps.observing

@@ -6,7 +6,7 @@ Serves `verify`, and the runs of `provision` that leave out the step which would
 from collections.abc import Iterator
 from typing import Any
 
-from tasks import load_balancer, managed_certificate, steps, tls_secret
+from tasks import global_address, load_balancer, managed_certificate, steps, tls_secret
 from tasks.clients import compute, kubernetes
 from tasks.clients.kubernetes import Cluster, Kind
 from tasks.core import annotations, manifests, names, progress, status
@@ -24,18 +24,21 @@ _PROVISION = "Make it: run provision with all steps."
 
 @steps.observing
 def read_address(config: LoadBalancerConfig) -> Address:
-    """Return the reserved address.
+    """Return the reserved address, by the configured name or the one the load balancer has.
 
     Raises:
         ResourceFailed: there is none of that name.
     """
-    resource = f"addresses/{config.address}"
-    found = compute.api(config).get("addresses", config.address)
+    api, cluster = compute.api(config), kubernetes.cluster(config)
+    live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
+    name = global_address.choose(api, config, live).name
+    resource = f"addresses/{name}"
+    found = api.get("addresses", name)
     if found is None or not found.get("address"):
         raise ResourceFailed(resource, "does not exist", _PROVISION, "compute")
     change = Change(resource=resource, action="unchanged", detail=found["address"])
     progress.record(change)
-    return Address(name=config.address, address=found["address"], change=change)
+    return Address(name=name, address=found["address"], change=change)
 
 
 @steps.observing
@@ -96,7 +99,10 @@ def _compared(cluster: Cluster, config: LoadBalancerConfig) -> Iterator[Change]:
         (kubernetes.FRONTEND_CONFIG, manifests.frontend_config(config)),
     ]
     if port is not None:
-        wanted.append((kubernetes.INGRESS, manifests.ingress(config, port.number)))
+        live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
+        chosen = global_address.choose(compute.api(config), config, live)
+        address = chosen.name if chosen.named else ""
+        wanted.append((kubernetes.INGRESS, manifests.ingress(config, port.number, address)))
     if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
         wanted.append((kubernetes.MANAGED_CERTIFICATE, manifests.managed_certificate(config)))
     for kind, manifest in wanted:
