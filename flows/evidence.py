@@ -82,6 +82,7 @@ class Evidence:
         found = [troubles.of_error(fault) for fault in faults if isinstance(fault, ProvisioningError)]
         found += troubles.of_checks(self.journal.checks)
         found += troubles.of_deviations(self.journal.deviations)
+        found += troubles.of_changes(self.journal.changes, self.journal.deviations)
         found += symptoms if isinstance(symptoms, list) else []
         self.troubles = tuple(troubles.in_order(found))
         if self.troubles:

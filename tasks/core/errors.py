@@ -18,10 +18,7 @@ Each names the layer, the resource, what was seen, and how to mend it; the messa
 exception carries a secret that its raiser did not put there.
 """
 
-from collections.abc import Sequence
 from typing import Self
-
-from tasks.core.progress import Change
 
 
 class ProvisioningError(Exception):
@@ -119,16 +116,6 @@ class LeaseLost(ProvisioningError):
 
 class Drifted(ProvisioningError):
     """What is there is not what the configuration says, though it may work."""
-
-    @classmethod
-    def of(cls, changes: Sequence[Change]) -> Self:
-        """One error for all resources that are missing or differ."""
-        return cls(
-            resource=", ".join(change.resource for change in changes),
-            observed="; ".join(f"{change.resource}: {change.action} {change.detail}".rstrip() for change in changes),
-            mend="Bring it back: milvus-l7 provision with the same configuration; or change the configuration.",
-            layer="kubernetes",
-        )
 
 
 class ProofFailed(ProvisioningError):
