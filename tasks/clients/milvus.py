@@ -255,15 +255,25 @@ def rpc_error(error: BaseException) -> tuple[str, str]:
     """Status and text of the gRPC error under what pymilvus raised; status "" when Milvus itself refused."""
     import grpc
 
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _chain(error):
         if isinstance(cause, grpc.RpcError) and hasattr(cause, "code"):
             return str(cause.code().name), str(cause.details() or "")
-        # When pymilvus cannot reconnect after a failed call, the call's error is the context of what it raises.
-        cause = cause.__cause__ or cause.__context__
     if isinstance(error, Timeout):
         return "DEADLINE_EXCEEDED", str(error)
     return "", str(getattr(error, "message", "") or error)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came of, each once: pymilvus raises some from themselves.
+
+    When it cannot reconnect after a failed call, the call's error is but the context of what it raises.
+    """
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        yield cause
+        seen.append(cause)
+        cause = cause.__cause__ if cause.__cause__ not in (None, cause) else cause.__context__
 
 
 @contextlib.contextmanager
