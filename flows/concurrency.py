@@ -13,9 +13,9 @@ from tasks.polling import Stopped
 Future = PrefectFuture[Any]
 
 
-def begin(step: Task[..., Any], *arguments: Any, after: Sequence[Future] = ()) -> Future:
+def begin(step: Task[..., Any], *arguments: Any, after: Sequence[Future] = (), **named: Any) -> Future:
     """Submit a step; `after` draws the edges of the graph, all of them done by now."""
-    return step.submit(*arguments, return_state=False, wait_for=list(after))
+    return step.submit(*arguments, **named, return_state=False, wait_for=list(after))
 
 
 def results(futures: Sequence[Future]) -> list[Any]:

@@ -34,8 +34,8 @@ class Evidence:
     load_balancer: LoadBalancer = field(default_factory=LoadBalancer)
     certificate: TlsCertificate | ManagedCertificate | None = None
     proof: Proof | None = None
-    troubles: tuple[Trouble, ...] = ()
-    """Everything found wrong, causes first."""
+    found: list[Trouble] = field(default_factory=list)
+    """What a look at a running system said is wrong, in no particular order."""
     left: tuple[Left, ...] | None = None
     """What a teardown has left, once it has looked."""
 
@@ -64,29 +64,39 @@ class Evidence:
         if isinstance(result, TlsCertificate | ManagedCertificate):
             self.certificate = result
 
-    def conclude_from(self, faults: Iterable[Exception], symptoms: object) -> None:
-        """Put everything that was found wrong in order, and end the run in its first cause if there is one.
-
-        Args:
-            faults: of the looks that failed.
-            symptoms: what `read_symptoms` found, None when it failed itself.
+    def learn_troubles(self, faults: Iterable[Exception], symptoms: object = None) -> None:
+        """Take why looks failed, and what `read_symptoms` found.
 
         Raises:
-            ProvisioningError: something is wrong.
             Exception: a look failed for a reason that is no finding.
         """
-        faults = list(faults)
         for fault in faults:
             if not isinstance(fault, ProvisioningError):
                 raise fault
-        found = [troubles.of_error(fault) for fault in faults if isinstance(fault, ProvisioningError)]
-        found += troubles.of_checks(self.journal.checks)
-        found += troubles.of_deviations(self.journal.deviations)
-        found += troubles.of_changes(self.journal.changes, self.journal.deviations)
-        found += symptoms if isinstance(symptoms, list) else []
-        self.troubles = tuple(troubles.in_order(found))
-        if self.troubles:
-            raise troubles.as_error(self.troubles)
+            self.found.append(troubles.of_error(fault))
+        self.found += symptoms if isinstance(symptoms, list) else []
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        """Everything found wrong, causes first."""
+        journal = self.journal
+        return troubles.in_order(
+            [
+                *self.found,
+                *troubles.of_checks(journal.checks),
+                *troubles.of_deviations(journal.deviations),
+                *troubles.of_changes(journal.changes, journal.deviations),
+            ]
+        )
+
+    def end_in_the_first_cause(self) -> None:
+        """End the run in the first cause of what is wrong, if anything is.
+
+        Raises:
+            ProvisioningError: something is wrong.
+        """
+        if found := self.troubles:
+            raise troubles.as_error(found)
 
     @property
     def expected_fingerprint(self) -> str:
@@ -130,7 +140,7 @@ class Evidence:
             console=report.console_link(self.project, self.load_balancer.url_map),
             proves=self.config.proves,
             left=self.left,
-            troubles=self.troubles,
+            troubles=self.troubles if error else (),
             error=error,
         )
         self.journal.facts["report"] = finished

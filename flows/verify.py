@@ -48,15 +48,23 @@ def _verify(request: VerifyRequest, evidence: Evidence) -> None:
     address = evidence.learn_address(seen.get("address"))
     evidence.learn_certificate(seen.get("certificate"))
     evidence.learn_load_balancer(seen.get("load balancer"))
+    evidence.learn_troubles(faults, seen.get("symptoms"))
 
     if address and "load balancer" in seen:
         evidence.project = compute.project(request)
         meetings = {
             "records": begin(check_dns_record, request, address),
-            "proof": begin(prove, request, address, evidence.expected_fingerprint, after=list(looks.values())),
+            "proof": begin(
+                prove,
+                request,
+                address,
+                evidence.expected_fingerprint,
+                once=bool(evidence.troubles),
+                after=list(looks.values()),
+            ),
         }
-        found, more = settled(meetings)
-        faults += more
+        found, faults = settled(meetings)
+        evidence.learn_troubles(faults)
         evidence.learn_records(found.get("records"))
         evidence.learn_proof(found.get("proof"))
-    evidence.conclude_from(faults, seen.get("symptoms"))
+    evidence.end_in_the_first_cause()

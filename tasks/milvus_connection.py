@@ -41,7 +41,7 @@ def warm_up() -> None:
 
 
 @steps.observing
-def prove(config: LoadBalancerConfig, address: str, fingerprint: str) -> Proof:
+def prove(config: LoadBalancerConfig, address: str, fingerprint: str, *, once: bool = False) -> Proof:
     """Climb the ladder until every rung holds, or for `config.proof_timeout_seconds`.
 
     A load balancer that is being programmed answers wrongly for minutes: resets, failed handshakes, 404, 502. So a
@@ -51,6 +51,7 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str) -> Proof:
         config: the configuration.
         address: IPv4 of the load balancer.
         fingerprint: of the certificate it must show; empty when Google chose it.
+        once: whether something is known to be wrong, so that a rung that breaks is not waited for.
 
     Raises:
         ProofFailed: a rung broke for good, or until the deadline; it carries the last climb.
@@ -67,7 +68,7 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str) -> Proof:
             return Ready(climbs[-1])
         fault = broken.fault
         assert fault is not None
-        outlook = Outlook.STOP if _for_good(config, climbs) else fault.outlook
+        outlook = Outlook.STOP if once or _for_good(config, climbs) else fault.outlook
         return Finding(outlook, fault.owner, fault.cause, f"rung {broken.name}: {fault.detail}", fault.mend)
 
     try:
