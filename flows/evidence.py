@@ -74,7 +74,13 @@ class Evidence:
             if not isinstance(fault, ProvisioningError):
                 raise fault
             self.found.append(troubles.of_error(fault))
+            self._learn_last_climb(fault)
         self.found += symptoms if isinstance(symptoms, list) else []
+
+    def _learn_last_climb(self, error: Exception | None) -> None:
+        """Take the ladder out of the failure that it ended in."""
+        if isinstance(error, ProofFailed) and isinstance(error.last_climb, Proof):
+            self.proof = self.proof or error.last_climb
 
     @property
     def troubles(self) -> list[Trouble]:
@@ -127,8 +133,8 @@ class Evidence:
 
     def _conclude(self, error: Exception | None = None) -> None:
         """Publish the report and tell whoever wants to be told."""
-        proof = self.proof or (error.last_climb if isinstance(error, ProofFailed) else None)
-        proof = proof if isinstance(proof, Proof) else None
+        self._learn_last_climb(error)
+        proof = self.proof
         finished = report.build(
             self.config,
             self.journal,
