@@ -6,12 +6,13 @@ Serves `verify`, and the runs of `provision` that leave out the step which would
 from collections.abc import Iterator
 from typing import Any
 
-from tasks import global_address, load_balancer, managed_certificate, steps, tls_secret
+from tasks import global_address, load_balancer, managed_certificate, sides, steps, tls_secret
 from tasks.clients import compute, kubernetes
 from tasks.clients.kubernetes import Cluster, Kind
-from tasks.core import annotations, manifests, names, progress, status
+from tasks.core import annotations, manifests, names, progress, status, three_ways
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding
+from tasks.core.drift import Deviation
 from tasks.core.errors import ResourceFailed
 from tasks.core.progress import Change
 from tasks.global_address import Address
@@ -88,6 +89,24 @@ def compare_objects(config: LoadBalancerConfig) -> list[Change]:
     for change in found:
         progress.record(change)
     return found
+
+
+@steps.observing
+def compare_three_ways(config: LoadBalancerConfig) -> list[Deviation]:
+    """Return every field in which configuration, cluster and Compute disagree; see `tasks.core.three_ways`.
+
+    A load balancer that is missing, whole or in part, is a deviation too, and no error.
+    """
+    found = three_ways.deviations(sides.read(config))
+    progress.current().deviations = found
+    for each in found:
+        steps.logger().warning("%s: %s is %s", each.resource, each.field or "it", _columns(each))
+    return found
+
+
+def _columns(deviation: Deviation) -> str:
+    seen = {"asked for": deviation.intent, "in the cluster": deviation.cluster, "in Compute": deviation.compute}
+    return ", ".join(f"{value} {where}" for where, value in seen.items() if value)
 
 
 def _compared(cluster: Cluster, config: LoadBalancerConfig) -> Iterator[Change]:

@@ -458,13 +458,14 @@ def wait_for_rollout(config: LoadBalancerConfig) -> int:
 def judge_rollout(cluster: Cluster, config: LoadBalancerConfig) -> Ready[int] | Finding:
     """Look once: the number of Deployments when every one runs its newest template and is ready, else why not."""
     deployments = milvus_deployments(cluster, config, read_service(cluster, config))
-    unready = [deployment for deployment in deployments if not _rolled_out(deployment)]
+    unready = [deployment for deployment in deployments if not rolled_out(deployment)]
     if not unready:
         return Ready(len(deployments))
     return _judge_pods(cluster, config, unready[0]) or diagnosis.of_deployment(unready[0])
 
 
-def _rolled_out(deployment: dict[str, Any]) -> bool:
+def rolled_out(deployment: dict[str, Any]) -> bool:
+    """Whether every replica runs the newest template and is available."""
     wanted: int = deployment["spec"].get("replicas", 1)
     seen: dict[str, int] = deployment.get("status") or {}
     return (

@@ -127,27 +127,33 @@ def _object(api_version: str, kind: str, config: LoadBalancerConfig, name: str, 
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
 
 
-def differences(live: Any, wanted: Any, path: str = "") -> list[str]:
+def differences(live: Any, wanted: Any) -> list[str]:
     """Paths at which `live` is not as `wanted` says; fields only `live` has do not count.
-
-    Lists are compared whole, since those of our manifests are ours whole.
 
     >>> differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}, "d": [1]})
     ['a.b', 'd']
+    """
+    return [path for path, _, _ in changes(live, wanted)]
+
+
+def changes(live: Any, wanted: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """As `differences`: the path, what `live` has there (None: nothing), and what is wanted.
+
+    Lists are compared whole, since those of our manifests are ours whole.
     """
     if isinstance(wanted, dict) and isinstance(live, dict):
         return [
             found
             for key, value in wanted.items()
-            for found in differences(live.get(key), value, f"{path}.{key}" if path else key)
+            for found in changes(live.get(key), value, f"{path}.{key}" if path else key)
         ]
     if isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
         return [
             found
             for index, (mine, theirs) in enumerate(zip(wanted, live, strict=True))
-            for found in differences(theirs, mine, f"{path}[{index}]")
+            for found in changes(theirs, mine, f"{path}[{index}]")
         ]
-    return [] if live == wanted else [path]
+    return [] if live == wanted else [(path, live, wanted)]
 
 
 def surplus(live: Manifest, wanted: Manifest, manager: str) -> list[str]:
