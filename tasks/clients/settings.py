@@ -35,6 +35,11 @@ def container_endpoint() -> str:
     return _variable("CONTAINER_ENDPOINT", "https://container.googleapis.com")
 
 
+def resource_manager_endpoint() -> str:
+    """Base URL of the Cloud Resource Manager API."""
+    return _variable("RESOURCE_MANAGER_ENDPOINT", "https://cloudresourcemanager.googleapis.com")
+
+
 def dns_servers() -> tuple[str, ...]:
     """Name servers to ask, `ip:port` each; empty: those of the system."""
     return tuple(server.strip() for server in _variable("DNS_SERVERS").split(",") if server.strip())
@@ -53,6 +58,11 @@ def lease_seconds() -> int:
 def https_port() -> int:
     """Port that clients dial for HTTPS: 443, except in a sandbox that may not bind it."""
     return int(_variable("HTTPS_PORT", "443"))
+
+
+def http_port() -> int:
+    """Port of plain HTTP: 80, except in a sandbox that may not bind it."""
+    return int(_variable("HTTP_PORT", "80"))
 
 
 def callback_hosts() -> tuple[str, ...]:

@@ -12,6 +12,7 @@
     ├── Superseded               another run wrote between our look and our first write; nothing was written: look anew
     ├── LeaseLost                the Lease is not ours any more: this run must not write
     ├── Drifted                  what is there is not what was asked for
+    ├── ExposureRefused          Milvus is open to people whom nobody meant to let in
     └── ProofFailed              a rung of the proof ladder broke
 
 Each names the layer, the resource, what was seen, and how to mend it; the message is made of these alone, so no
@@ -116,6 +117,12 @@ class LeaseLost(ProvisioningError):
 
 class Drifted(ProvisioningError):
     """What is there is not what the configuration says, though it may work."""
+
+
+class ExposureRefused(ProvisioningError):
+    """What is published lets in, or shows, what nobody asked for; seen from outside."""
+
+    layer = "milvus"
 
 
 class ProofFailed(ProvisioningError):
