@@ -7,7 +7,8 @@ Secret. Source: helm pkg/storage/driver/secrets.go and util.go.
 import base64
 import gzip
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,8 @@ class Release:
     app_version: str
     values: dict[str, Any] = field(repr=False)
     """The user's own values, without the chart's defaults. May hold secrets: never shown."""
+    kinds: tuple[tuple[str, str], ...] = ()
+    """API version and kind of everything in its manifest, each once."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Of the record: Helm's own, and those given with an upgrade, which the revisions after it inherit."""
 
@@ -64,8 +67,20 @@ def decode(secret: Mapping[str, Any]) -> Release:
         chart_version=metadata["version"],
         app_version=str(metadata.get("appVersion", "")),
         values=record.get("config") or {},
+        kinds=tuple(dict.fromkeys(_kinds(str(record.get("manifest") or "")))),
         labels=secret["metadata"].get("labels") or {},
     )
+
+
+def _kinds(manifest: str) -> Iterator[tuple[str, str]]:
+    """What stands at the beginning of a line in each document; a whole parse of a large chart takes a second."""
+    for document in re.split(r"^---.*$", manifest, flags=re.MULTILINE):
+        api_version, kind = (re.search(rf"^{key}:\s*[\"']?([\w./-]+)", document, re.MULTILINE) for key in _TYPE)
+        if api_version and kind:
+            yield api_version[1], kind[1]
+
+
+_TYPE = ("apiVersion", "kind")
 
 
 def latest(secrets: Iterable[Mapping[str, Any]]) -> Release | None:

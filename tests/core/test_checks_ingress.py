@@ -135,12 +135,12 @@ def test_without_an_ingress_there_is_nothing_to_judge() -> None:
             "AllowHttpCheck", FAILED, "which GKE takes for true", {annotations.ALLOW_HTTP: "no"}, {}, id="no boolean",
         ),
         pytest.param(
-            "StaticIpAnnotationCheck", FAILED, "names no static address; the one it gets is promoted",
+            "StaticIpAnnotationCheck", FAILED, "names no static address",
             {annotations.STATIC_IP_NAME: None}, {}, id="no address",
         ),
         pytest.param(
-            "StaticIpAnnotationCheck", FAILED, "is lost",
-            {annotations.STATIC_IP_NAME: None, annotations.ALLOW_HTTP: "false"}, {}, id="an address for the moment",
+            "StaticIpAnnotationCheck", PASSED, "keeps address k8s2-fr-x",
+            {annotations.STATIC_IP_NAME: None, annotations.STATIC_IP: "k8s2-fr-x"}, {}, id="a promoted address",
         ),
         pytest.param(
             "StaticIpAnnotationCheck", FAILED, "refuses both",
@@ -241,7 +241,7 @@ def test_a_fit_certificate_passes_every_check() -> None:
 
     assert {check.result for check in found} == {PASSED}
     assert {check.name for check in found} == {
-        "TlsSecretExistenceCheck", "TlsSecretKeysCheck", "CertificateParseCheck", "PrivateKeyCheck",
+        "TlsSecretExistenceCheck", "TlsSecretContentCheck", "CertificateParseCheck", "PrivateKeyCheck",
         "CertificateChainCheck", "CertificateExpiryCheck", "CertificateKeyTypeCheck", "CertificateDomainsCheck",
     }  # fmt: skip
     assert {check.layer for check in found} == {"certificate"}
@@ -254,10 +254,14 @@ def test_a_secret_that_this_run_makes_is_not_missing() -> None:
 
 
 def test_a_missing_secret_is_told_with_the_command_that_makes_it() -> None:
-    (found,) = tls_secret.checks(some_facts())
+    existing = {"certificate_mode": "existing-secret", "certificate_secret": f"{NAME}-tls"}
+
+    (found,) = tls_secret.checks(some_facts(config=existing))
+    (ours,) = tls_secret.checks(some_facts())
 
     assert (found.resource, found.observed) == (SECRET, "does not exist")
     assert f"create secret tls {NAME}-tls --cert=CHAIN.pem" in found.mend
+    assert "milvus-l7 provision" in ours.mend
 
 
 @pytest.mark.parametrize(
@@ -330,7 +334,7 @@ def test_a_secret_without_its_keys_is_told_by_the_keys() -> None:
 
     found = list(tls_secret.checks(some_facts([opaque])))
 
-    assert result(found, "TlsSecretKeysCheck").observed.startswith("has no tls.crt and no tls.key")
+    assert result(found, "TlsSecretContentCheck").observed.startswith("has no tls.crt and no tls.key")
 
 
 def test_a_certificate_that_ends_soon_is_told_and_does_not_stop_anybody() -> None:

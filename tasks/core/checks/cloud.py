@@ -44,7 +44,7 @@ def _exists(facts: Facts, name: str, collection: str, wanted: str, noun: str, la
 
 
 def _static_address(facts: Facts) -> Iterator[Check]:
-    wanted = status.marks(facts.ingress or {}).get(annotations.STATIC_IP_NAME) or facts.config.address
+    wanted = facts.address_name or facts.config.address
     place = f"addresses/{wanted}"
     if not facts.cloud.knows(place):
         yield skipped("StaticAddressCheck", place, _unread(facts, place), layer="compute")

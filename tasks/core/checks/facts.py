@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from tasks.core import annotations, names, status
+from tasks.core.checks.dns import Said
 from tasks.core.checks.objects import Object, Objects
 from tasks.core.checks.references import InvalidAnnotation, backend_configs
 from tasks.core.config import LoadBalancerConfig
@@ -54,12 +55,14 @@ class Facts:
         cloud: of the project.
         now: an aware time, for certificates.
         planned: the state that this run would leave, rather than the one there is.
-        made: resources that this run makes, as kubectl writes them; nothing in them is judged.
+        address_name: of the static address that the Ingress has or is to have.
+        made: resources that this run makes, as kubectl writes them, or `COLLECTION/NAME`; nothing in them is judged.
         foreign: resources in our places that are somebody else's; they are not judged further.
         deployments: those of Milvus.
         user_yaml: the text that Milvus takes its settings from; None when it was not found.
         settings_from: where that text stands.
         version: of the deployed Milvus; None when unknown.
+        domains: what the name servers say, by domain.
     """
 
     config: LoadBalancerConfig
@@ -67,12 +70,14 @@ class Facts:
     cloud: Cloud = field(default_factory=Cloud)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     planned: bool = False
+    address_name: str = ""
     made: frozenset[str] = frozenset()
     foreign: frozenset[str] = frozenset()
     deployments: tuple[Object, ...] = ()
     user_yaml: str | None = field(default=None, repr=False)
     settings_from: str = ""
     version: Version | None = None
+    domains: Mapping[str, tuple[Said, ...]] = field(default_factory=dict)
 
     @property
     def namespace(self) -> str:
@@ -89,6 +94,12 @@ class Facts:
         """Its gRPC port, if it has a name."""
         found = status.milvus_port(self.service or {})
         return found if found and found.name else None
+
+    @property
+    def address(self) -> str:
+        """The load balancer's IPv4 address; empty while it is not known."""
+        reserved = self.cloud.get(f"addresses/{self.address_name}") or {}
+        return str(reserved.get("address") or "") or status.ingress_address(self.ingress or {})
 
     @property
     def ingress(self) -> Object | None:

@@ -115,8 +115,9 @@ def _tls_secret_names(ingress: Object) -> Check:
     entries = (ingress.get("spec") or {}).get("tls") or []
     if not all(entry.get("secretName") for entry in entries):
         seen = "an entry of spec.tls names no Secret; GKE then builds no load balancer at all"
-        return failed(name, place, seen, f"Name one, or remove the entry: {kubectl('edit', ingress)}", layer="ingress")
-    return passed(name, place, f"{len(entries)} entries of spec.tls name a Secret", layer="ingress")
+        mend = f"Give it a secretName, or remove it: {kubectl('edit', ingress)}"
+        return failed(name, place, seen, mend, layer="certificate")
+    return passed(name, place, f"{len(entries)} entries of spec.tls name a Secret", layer="certificate")
 
 
 def _tls(ingress: Object) -> Check:
@@ -153,9 +154,11 @@ def _static_ip(ingress: Object) -> Check:
         return failed(name, place, seen, mend, layer="ingress")
     if global_:
         return passed(name, place, f"asks for address {global_}", layer="ingress")
-    fate = "is promoted by GKE" if _allows_http(ingress) else "is lost when the forwarding rule is made anew"
+    if promoted := marks.get(annotations.STATIC_IP):
+        return passed(name, place, f"keeps address {promoted}, which GKE reserved for it", layer="ingress")
     mend = f"Name a reserved one: {annotate(ingress, annotations.STATIC_IP_NAME, 'NAME')}"
-    return failed(name, place, f"names no static address; the one it gets {fate}", mend, layer="ingress", blocks=False)
+    seen = "names no static address; the one it gets is lost when a forwarding rule is made anew"
+    return failed(name, place, seen, mend, layer="ingress", blocks=False)
 
 
 def _redirect(facts: Facts, ingress: Object) -> Check:

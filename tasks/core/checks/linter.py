@@ -109,7 +109,8 @@ def _frontend_config_existence(ingress: Object, objects: Objects) -> Check:
     if objects.get("FrontendConfig", namespace, wanted) is not None:
         return passed(name, place, "exists", layer="ingress")
     mend = f"Make it, or name another: {_list(namespace, 'frontendconfigs')}"
-    return failed(name, place, f"{_absence('FrontendConfig', objects)}; {named(ingress)} names it", mend)
+    seen = f"{_absence('FrontendConfig', objects)}; {named(ingress)} names it"
+    return failed(name, place, seen, mend, layer="ingress")
 
 
 def _backend_config_annotation(service: Object) -> Check:

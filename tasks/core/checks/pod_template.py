@@ -10,6 +10,7 @@ from tasks.core import names, release_values
 from tasks.core.checks.check import Check, failed, passed, skipped
 from tasks.core.checks.facts import Facts
 from tasks.core.checks.objects import Object, kubectl, named, resource
+from tasks.core.checks.ownership import by_hand
 from tasks.core.errors import ResourceFailed
 
 _HEALTH_PORT = 9091
@@ -171,12 +172,8 @@ def _data_changed(facts: Facts) -> str:
     namespace, _, name = path.partition("/")
     config_map = facts.objects.get("ConfigMap", namespace, name) if kind == "configmap" else None
     entries = ((config_map or {}).get("metadata") or {}).get("managedFields") or []
-    by_hand = (entry for entry in entries if "f:data" in entry.get("fieldsV1", {}) and _by_hand(entry))
-    return max((str(entry.get("time") or "") for entry in by_hand), default="")
-
-
-def _by_hand(entry: Mapping[str, Any]) -> bool:
-    return str(entry.get("manager", "")).startswith(("kubectl", "k9s", "Mozilla", "GoogleCloudConsole"))
+    edits = (entry for entry in entries if by_hand(entry) and "f:data" in entry.get("fieldsV1", {}))
+    return max((str(entry.get("time") or "") for entry in edits), default="")
 
 
 def _is_of(pod: Object, facts: Facts) -> bool:

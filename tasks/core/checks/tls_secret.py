@@ -53,15 +53,17 @@ def _of_secret(facts: Facts, name: str, place: str) -> Iterator[Check]:
     live = facts.objects.get("Secret", facts.namespace, name)
     make = f"kubectl -n {facts.namespace} create secret tls {name} --cert=CHAIN.pem --key=KEY.pem"
     if live is None:
-        yield _failed("TlsSecretExistenceCheck", place, "does not exist", f"Create it: {make}")
+        ours = facts.config.certificate_mode is CertificateMode.SELF_MANAGED and name == facts.config.tls_secret
+        mend = "provision makes it: milvus-l7 provision with the same configuration" if ours else f"Create it: {make}"
+        yield _failed("TlsSecretExistenceCheck", place, "does not exist", mend)
         return
     yield _passed("TlsSecretExistenceCheck", place, "exists")
     missing = [key for key in ("tls.crt", "tls.key") if not _pem(live, key)]
     if missing:
         seen = f"has no {' and no '.join(missing)}, the keys that GKE reads"
-        yield _failed("TlsSecretKeysCheck", place, seen, f"Make it anew: {make}")
+        yield _failed("TlsSecretContentCheck", place, seen, f"Put tls.crt and tls.key into it: {make}")
         return
-    yield _passed("TlsSecretKeysCheck", place, "has tls.crt and tls.key")
+    yield _passed("TlsSecretContentCheck", place, "has tls.crt and tls.key")
     # Another Secret beside the configured one may be for other names.
     domains = facts.config.domains if name == facts.config.tls_secret else ()
     yield from _of_certificate(facts, live, place, domains, f"Replace it: {make}")
