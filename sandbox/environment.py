@@ -45,6 +45,7 @@ def variables(
         "MILVUS_L7_COMPUTE_ENDPOINT": compute_url,
         "MILVUS_L7_DNS_ENDPOINT": compute_url,
         "MILVUS_L7_CONTAINER_ENDPOINT": compute_url,
+        "MILVUS_L7_RESOURCE_MANAGER_ENDPOINT": compute_url,
         "MILVUS_L7_DNS_SERVERS": f"127.0.0.1:{dns_port}",
         "MILVUS_L7_HTTPS_PORT": str(ports.get(443, 443)),
         "MILVUS_L7_HTTP_PORT": str(ports.get(80, 80)),

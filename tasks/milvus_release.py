@@ -66,7 +66,12 @@ def read_release(cluster: Cluster, config: LoadBalancerConfig) -> Release | None
     """The newest Helm revision, or None when Helm does not know the release or is not to be used."""
     if config.release_manager is ReleaseManager.MANIFEST:
         return None
-    return helm_record.latest(revisions(cluster, config))
+    return newest(revisions(cluster, config), config)
+
+
+def newest(records: list[dict[str, Any]], config: LoadBalancerConfig) -> Release | None:
+    """The newest of these records, or None when there is none or Helm is not to be used."""
+    return None if config.release_manager is ReleaseManager.MANIFEST else helm_record.latest(records)
 
 
 def revisions(cluster: Cluster, config: LoadBalancerConfig) -> list[dict[str, Any]]:
@@ -79,7 +84,7 @@ def _upgrade(cluster: Cluster, config: LoadBalancerConfig, release: Release) -> 
     service = read_service(cluster, config)
     wanted = annotations.on_service(_port_name(service, config), names.backend_config(config.release))
     release, newest = _settled(cluster, config, release)
-    version = release_values.milvus_version(_milvus_image(cluster, config), release.app_version)
+    version = release_values.milvus_version(milvus_image(cluster, config), release.app_version)
     told = annotations.spelled_as(release_values.service_annotations(release.values), wanted)
     values = release_values.desired_values(release.values, annotations=told, milvus_version=version)
     lines = release_values.differences(release.values, values)
@@ -94,6 +99,52 @@ def _upgrade(cluster: Cluster, config: LoadBalancerConfig, release: Release) -> 
     _note(cluster, config, service, release_values.former_values(release.values, values), release.revision)
     why = f"TLS and Layer-7 annotations for {config.domain}"
     return _upgrade_to(cluster, config, release, values, newest + 1, why, lines)
+
+
+def upgrade_is_due(
+    config: LoadBalancerConfig, release: Release, service: dict[str, Any], version: release_values.Version | None
+) -> bool:
+    """Whether `apply_milvus_release` has anything to change by Helm; True where it would say why it cannot."""
+    try:
+        wanted = annotations.on_service(_port_name(service, config), names.backend_config(config.release))
+        told = annotations.spelled_as(release_values.service_annotations(release.values), wanted)
+        values = release_values.desired_values(release.values, annotations=told, milvus_version=version)
+    except ProvisioningError:
+        return True
+    other_chart = bool(config.chart_version) and config.chart_version != release.chart_version
+    return other_chart or release.values != values or not service_fits(service, wanted)
+
+
+def planned_differences(cluster: Cluster, config: LoadBalancerConfig) -> list[str]:
+    """What `apply_milvus_release` will change, one line each; empty when nothing.
+
+    Raises:
+        ResourceFailed: what that step would raise before its first write.
+    """
+    service = read_service(cluster, config)
+    wanted = annotations.on_service(_port_name(service, config), names.backend_config(config.release))
+    version = release_values.milvus_version(milvus_image(cluster, config), "")
+    release = read_release(cluster, config)
+    if release is None:
+        current = {"extraConfigFiles": {release_values.USER_YAML: settings_text(cluster, config)}}
+        lines = [] if service_fits(service, wanted) else ["service: ClusterIP, annotations"]
+        text = release_values.desired_user_yaml(settings_text(cluster, config), version)
+        return lines + release_values.differences(current, {"extraConfigFiles": {release_values.USER_YAML: text}})
+    version = version or release_values.milvus_version("", release.app_version)
+    told = annotations.spelled_as(release_values.service_annotations(release.values), wanted)
+    values = release_values.desired_values(release.values, annotations=told, milvus_version=version)
+    return release_values.differences(release.values, values)
+
+
+def settings_text(cluster: Cluster, config: LoadBalancerConfig) -> str:
+    """What the Pods of a release without Helm take their settings from.
+
+    Raises:
+        ResourceFailed: no Deployment mounts it, or there is no Service.
+    """
+    deployments = milvus_deployments(cluster, config, read_service(cluster, config))
+    config_map, key = _configuration_of(cluster, config, deployments)
+    return str((config_map.get("data") or {}).get(key) or "")
 
 
 def _upgrade_to(
@@ -199,7 +250,7 @@ def _apply_manifests(cluster: Cluster, config: LoadBalancerConfig) -> MilvusRele
     service = read_service(cluster, config)
     wanted = annotations.on_service(_port_name(service, config), names.backend_config(config.release))
     deployments = milvus_deployments(cluster, config, service)
-    image = _image_of(deployments)
+    image = image_of(deployments)
     version = release_values.milvus_version(image, "")
     config_map, key = _configuration_of(cluster, config, deployments)
     text = (config_map.get("data") or {}).get(key)
@@ -410,7 +461,13 @@ def milvus_deployments(cluster: Cluster, config: LoadBalancerConfig, service: di
 
     etcd, MinIO and Pulsar belong to the same release but not to the same name; they are not restarted by it.
     """
-    found = cluster.list_objects(kubernetes.DEPLOYMENT, config.namespace)
+    return milvus_among(cluster.list_objects(kubernetes.DEPLOYMENT, config.namespace), config, service)
+
+
+def milvus_among(
+    found: list[dict[str, Any]], config: LoadBalancerConfig, service: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Those of these Deployments; see `milvus_deployments`."""
     selector = service["spec"].get("selector") or {}
     product = selector.get("app.kubernetes.io/name", "milvus")
 
@@ -423,11 +480,13 @@ def milvus_deployments(cluster: Cluster, config: LoadBalancerConfig, service: di
     return [deployment for deployment in found if belongs(deployment)]
 
 
-def _milvus_image(cluster: Cluster, config: LoadBalancerConfig) -> str:
-    return _image_of(milvus_deployments(cluster, config, read_service(cluster, config)))
+def milvus_image(cluster: Cluster, config: LoadBalancerConfig) -> str:
+    """Image of Milvus, as its Deployments name it; empty when none does."""
+    return image_of(milvus_deployments(cluster, config, read_service(cluster, config)))
 
 
-def _image_of(deployments: list[dict[str, Any]]) -> str:
+def image_of(deployments: list[dict[str, Any]]) -> str:
+    """Image of Milvus, as the Deployments name it; empty when none does."""
     images = [
         container.get("image", "")
         for deployment in deployments

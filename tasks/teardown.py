@@ -5,10 +5,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from tasks import access as rights
 from tasks import deleting, dns_record, events, leftovers, milvus_release, preflight, receipt, steps, tls_secret
 from tasks.clients import compute, kubernetes
 from tasks.clients.kubernetes import Cluster, Kind
 from tasks.core import annotations, inventory, lease, names, progress, release_values, status
+from tasks.core.checks import ownership
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ResourceFailed, Unreachable
 from tasks.core.progress import Change
@@ -38,7 +40,7 @@ def inspect_teardown(config: TeardownRequest) -> Inspection:
         PreflightFailed: with every finding.
     """
     cluster, _ = preflight.first_contact(config)
-    checks: list[preflight.Check] = [
+    checks: list[preflight.Look] = [
         ingress_may_go,
         service_is_free,
         release_is_idle,
@@ -61,7 +63,7 @@ def ingress_may_go(cluster: Cluster, config: LoadBalancerConfig) -> preflight.Fi
     if live is None:
         return
     resource, look = f"ingress {config.namespace}/{name}", f"kubectl -n {config.namespace} get ingress {name} -o yaml"
-    if owner := preflight.foreign_owner(live):
+    if owner := ownership.foreign_owner(live):
         yield ResourceFailed(
             resource, f"belongs to {owner}", f"Remove it there, or name our release: {look}", "ingress"
         )
@@ -112,7 +114,7 @@ def access(cluster: Cluster, config: LoadBalancerConfig) -> preflight.Findings:
     for kind, name in _places(config):
         live = cluster.read(kind, config.namespace, name)
         if live is not None and status.ours(live):
-            yield from preflight.refused(cluster, config, kind, ("delete",))
+            yield from rights.refused(cluster, config, kind, ("delete",))
 
 
 def address_may_go(cluster: Cluster, config: LoadBalancerConfig) -> preflight.Findings:
@@ -189,7 +191,7 @@ def _objects(cluster: Cluster, config: TeardownRequest) -> Iterator[Left]:
         reason = _reason(cluster, config, kind, live)
         command = f"kubectl -n {config.namespace} delete {kind.name.lower()} {name}"
         if not status.ours(live):
-            yield Left(resource=resource, owner=preflight.foreign_owner(live) or _made_by(live), detail="not ours")
+            yield Left(resource=resource, owner=ownership.foreign_owner(live) or _made_by(live), detail="not ours")
         elif reason:
             yield Left(resource=resource, owner=KEPT, detail=reason, remove=command)
         else:

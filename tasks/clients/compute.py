@@ -61,6 +61,26 @@ class Compute:
             scopes = client.aggregated_list(request=request, retry=None, timeout=_TIMEOUT_SECONDS)
             return [_as_dict(found) for _, scope in scopes for found in scope.network_endpoint_groups]
 
+    def quotas(self) -> list[dict[str, Any]]:
+        """Return the project's own quotas: metric, limit, usage."""
+        client, _ = self._client("projects")
+        with _translated("quotas"):
+            found = client.get(request={"project": self.project}, retry=None, timeout=_TIMEOUT_SECONDS)
+        return list(_as_dict(found).get("quotas") or [])
+
+    def regional_addresses(self, name: str) -> list[dict[str, Any]]:
+        """Return the addresses of this name in every region."""
+        client, _ = self._client("regionalAddresses")
+        with _translated("regional addresses"):
+            request = {"project": self.project, "filter": f"name={name}"}
+            scopes = client.aggregated_list(request=request, retry=None, timeout=_TIMEOUT_SECONDS)
+            return [
+                _as_dict(found)
+                for scope, scoped in scopes
+                if scope.startswith("regions/")
+                for found in scoped.addresses
+            ]
+
     def exists(self, reference: str) -> bool:
         """Whether there is a resource `COLLECTION/NAME`, or `zones/ZONE/networkEndpointGroups/NAME`."""
         from google.api_core.exceptions import NotFound
@@ -170,6 +190,8 @@ _ARGUMENTS = {
     "sslPolicies": "ssl_policy",
     "securityPolicies": "security_policy",
     "networkEndpointGroups": "network_endpoint_group",
+    "projects": "project",
+    "regionalAddresses": "address",
 }
 
 _CLIENTS = {
@@ -185,6 +207,8 @@ _CLIENTS = {
     "securityPolicies": "SecurityPoliciesClient",
     "networkEndpointGroups": "NetworkEndpointGroupsClient",
     "operations": "GlobalOperationsClient",
+    "projects": "ProjectsClient",
+    "regionalAddresses": "AddressesClient",
 }
 
 

@@ -163,7 +163,7 @@ def from_gke(project: str, location: str, cluster: str) -> Access:
     """
     from kubernetes import client
 
-    facts = _describe(project or google.project(), location, cluster)
+    facts = describe(project or google.project(), location, cluster)
     configuration = client.Configuration()
     configuration.host = f"https://{facts['endpoint']}"
     # Held in memory: a file would outlive us.
@@ -186,7 +186,12 @@ def from_gke(project: str, location: str, cluster: str) -> Access:
     return Access(configuration, renew, google.LOGIN)
 
 
-def _describe(project: str, location: str, cluster: str) -> dict[str, Any]:
+def describe(project: str, location: str, cluster: str) -> dict[str, Any]:
+    """The cluster as the GKE API has it.
+
+    Raises:
+        ResourceFailed, AccessRefused, Unreachable: as of `from_gke`.
+    """
     import requests
     from google.auth.exceptions import GoogleAuthError, TransportError
 

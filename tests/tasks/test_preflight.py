@@ -69,7 +69,7 @@ def test_a_fit_release_passes_with_what_was_learnt(world: World) -> None:
     assert found.service_port == 19530
     assert found.manager is ReleaseManager.HELM
     assert found.cluster_version.startswith("v1.")
-    assert "access" in found.checks
+    assert {"AccessCheck", "PermissionsCheck", "QuotaExceededCheck"} <= set(found.checks)
     assert world.writes() == before
 
 
@@ -278,7 +278,7 @@ def test_the_ingress_of_the_published_guide_is_fit_for_adoption(world: World) ->
     world.install()
     world.write(an_ingress(world))
 
-    assert "ingress is ours" in check(world.config()).checks
+    assert "OwnershipCheck" in check(world.config()).checks
 
 
 def test_a_backend_config_that_another_tool_keeps_is_left_alone(refused: Refused, world: World) -> None:
@@ -434,14 +434,9 @@ def test_several_findings_come_together(refused: Refused, world: World) -> None:
 
     error = refused(certificate_mode="existing-secret", certificate_secret="ours-tls")
 
-    assert error.resource == "preflight, 5 findings"
-    for part in (
-        "has no Milvus port",
-        "leads to service shop",
-        "ingressClassName nginx",
-        "ours-tls",
-        "globalAddresses",
-    ):
+    # What else is wrong with an Ingress of somebody else's is their business.
+    assert error.resource == "preflight, 4 findings"
+    for part in ("has no Milvus port", "leads to service shop", "ours-tls", "globalAddresses"):
         assert part in error.observed
 
 

@@ -1,0 +1,229 @@
+"""Everything that the checks judge, each thing read once and side by side; nothing is written.
+
+What a run cannot do without and cannot read is a problem; what only a check needs is `unread`, and the check says so.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from tasks import global_address, milvus_release, polling
+from tasks.clients import kubernetes
+from tasks.clients.compute import Compute
+from tasks.clients.kubernetes import Cluster, Kind
+from tasks.core import annotations, names, release_values, status
+from tasks.core.addresses import Choice
+from tasks.core.checks.objects import Object, Objects
+from tasks.core.checks.references import InvalidAnnotation, backend_configs, names_in, service_names
+from tasks.core.config import CertificateMode, LoadBalancerConfig, ReleaseManager
+from tasks.core.errors import ProvisioningError
+from tasks.core.helm_record import Release
+
+_AT_ONCE = 8
+_OPTIONAL = ("Pod", "NetworkPolicy")
+
+Key = TypeVar("Key", bound=Hashable)
+Place = tuple[Kind, str]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The cluster's side at one moment.
+
+    Attributes:
+        objects: whatever the release, its Ingress and their annotations lead to.
+        release: newest Helm revision; None when Helm does not know the release or is not to be used.
+        deployments: those of Milvus.
+        settings: ConfigMap that Milvus reads its settings from, and the key in it; None when there is none.
+        address: the static address that the Ingress is to have.
+        problems: why something that the run needs could not be read.
+        absent_kinds: kinds of GKE's that the cluster does not serve.
+    """
+
+    objects: Objects
+    release: Release | None
+    deployments: tuple[dict[str, Any], ...]
+    settings: tuple[dict[str, Any], str] | None
+    address: Choice
+    problems: tuple[ProvisioningError, ...]
+    absent_kinds: tuple[Kind, ...]
+
+    @property
+    def user_yaml(self) -> str | None:
+        """Text of Milvus' settings as they are now."""
+        return str((self.settings[0].get("data") or {}).get(self.settings[1]) or "") if self.settings else None
+
+    @property
+    def version(self) -> release_values.Version | None:
+        """Of the deployed Milvus."""
+        app_version = self.release.app_version if self.release else ""
+        return release_values.milvus_version(milvus_release.image_of(list(self.deployments)), app_version)
+
+
+def read(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> Snapshot:
+    """Read the objects of our names, then those they lead to."""
+    reader = _Reader(cluster, config)
+    lists: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "Release": lambda: [] if _by_manifest(config) else milvus_release.revisions(cluster, config),
+        "Deployment": lambda: cluster.list_objects(kubernetes.DEPLOYMENT, config.namespace),
+        "Pod": lambda: cluster.list_objects(kubernetes.POD, config.namespace),
+        "NetworkPolicy": lambda: cluster.list_objects(kubernetes.NETWORK_POLICY, config.namespace),
+    }
+    served = {kind: _serves(cluster, kind) for kind in _gke_kinds(config)}
+    found, kinds = reader.begin(lists, served)
+    reader.read(_next_places(reader.objects, config))
+    service = reader.objects.get("Service", config.namespace, names.service(config.release))
+    deployments = milvus_release.milvus_among(found["Deployment"], config, dict(service)) if service else []
+    reader.read([(kubernetes.CONFIG_MAP, name) for name in _mounted(deployments)])
+    reader.read([(kubernetes.BACKEND_CONFIG, name) for name in _backend_configs(reader.objects)])
+    return Snapshot(
+        objects=reader.objects,
+        release=milvus_release.newest(found["Release"], config),
+        deployments=tuple(deployments),
+        settings=_settings(reader.objects, config.namespace, deployments),
+        address=reader.address(api),
+        problems=tuple(reader.problems),
+        absent_kinds=tuple(kind for kind, is_served in kinds.items() if not is_served),
+    )
+
+
+def together(
+    calls: Mapping[Key, Callable[[], Any]],
+) -> tuple[dict[Key, Any], dict[Key, ProvisioningError]]:
+    """Make reading calls side by side, each patiently; what they gave, and why some gave nothing."""
+    found: dict[Key, Any] = {}
+    refused: dict[Key, ProvisioningError] = {}
+    with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="look") as pool:
+        futures = {key: pool.submit(polling.patiently, call) for key, call in calls.items()}
+    for key, future in futures.items():
+        try:
+            found[key] = future.result()
+        except ProvisioningError as error:
+            refused[key] = error
+    return found, refused
+
+
+class _Reader:
+    """Collects objects, each place asked for once."""
+
+    def __init__(self, cluster: Cluster, config: LoadBalancerConfig) -> None:
+        self._cluster, self._config = cluster, config
+        self._asked: set[Place] = set()
+        self.objects = Objects()
+        self.problems: list[ProvisioningError] = []
+
+    def begin(
+        self, lists: Mapping[str, Callable[[], Any]], served: Mapping[Kind, Callable[[], Any]]
+    ) -> tuple[dict[str, list[dict[str, Any]]], dict[Kind, bool]]:
+        """Read the lists and the objects of our names."""
+        calls = self._calls(_places(self._config))
+        for more in (lists, served):
+            calls |= dict(more.items())
+        found, refused = together(calls)
+        self._keep(found, refused)
+        listed = {key: [{**item, "kind": key} for item in found.get(key, [])] for key in lists}
+        self.objects = self.objects.replacing(*(item for key in lists if key != "Release" for item in listed[key]))
+        return listed, {kind: bool(found.get(kind, True)) for kind in served}
+
+    def read(self, places: Iterable[Place]) -> None:
+        """Read what was not asked for yet."""
+        self._keep(*together(self._calls(places)))
+
+    def address(self, api: Compute) -> Choice:
+        """The address the Ingress is to have; the configured one where it cannot be known."""
+        live = self.objects.get("Ingress", self._config.namespace, names.ingress(self._config.release))
+        ingress = dict(live) if live else None
+        found, refused = together({"address": lambda: global_address.choose(api, self._config, ingress)})
+        self.problems += refused.values()
+        chosen: Choice = found.get("address", Choice(self._config.address))
+        return chosen
+
+    def _calls(self, places: Iterable[Place]) -> dict[Hashable, Callable[[], Any]]:
+        fresh = [place for place in dict.fromkeys(places) if place not in self._asked]
+        self._asked.update(fresh)
+        return {(kind, name): self._call(kind, name) for kind, name in fresh}
+
+    def _call(self, kind: Kind, name: str) -> Callable[[], Any]:
+        return lambda: self._cluster.read(kind, self._config.namespace, name)
+
+    def _keep(self, found: Mapping[Hashable, Any], refused: Mapping[Hashable, ProvisioningError]) -> None:
+        read = [(key[0], each) for key, each in found.items() if isinstance(key, tuple) and each]
+        objects = self.objects.replacing(*({**each, "kind": kind.name} for kind, each in read))
+        unread = dict(objects.unread)
+        for key, error in refused.items():
+            kind = key[0].name if isinstance(key, tuple) else str(getattr(key, "name", key))
+            unread[kind] = error.observed
+            if kind not in _OPTIONAL:
+                self.problems.append(error)
+        self.objects = Objects(objects.found, unread)
+
+
+def _places(config: LoadBalancerConfig) -> list[Place]:
+    """Where we put things, and where Milvus is."""
+    release = config.release
+    return [
+        (kubernetes.SERVICE, names.service(release)),
+        (kubernetes.INGRESS, names.ingress(release)),
+        (kubernetes.BACKEND_CONFIG, names.backend_config(release)),
+        (kubernetes.FRONTEND_CONFIG, names.frontend_config(release)),
+        (kubernetes.MANAGED_CERTIFICATE, names.certificate(release)),
+        (kubernetes.CONFIG_MAP, names.receipt(release)),
+        *(() if _by_google(config) else ((kubernetes.SECRET, config.tls_secret),)),
+    ]
+
+
+def _next_places(objects: Objects, config: LoadBalancerConfig) -> list[Place]:
+    """What our Ingress refers to."""
+    ingress = objects.get("Ingress", config.namespace, names.ingress(config.release)) or {}
+    marks, entries = status.marks(ingress), (ingress.get("spec") or {}).get("tls") or []
+    return [
+        *((kubernetes.SERVICE, name) for name in service_names(ingress) if name),
+        *((kubernetes.FRONTEND_CONFIG, name) for name in names_in(marks.get(annotations.FRONTEND_CONFIG, ""))),
+        *((kubernetes.MANAGED_CERTIFICATE, name) for name in names_in(marks.get(annotations.MANAGED_CERTIFICATES, ""))),
+        *((kubernetes.SECRET, entry["secretName"]) for entry in entries if entry.get("secretName")),
+    ]
+
+
+def _backend_configs(objects: Objects) -> list[str]:
+    """Those that the annotations of the Services name."""
+    found: list[str] = []
+    for service in objects.all("Service"):
+        try:
+            named = backend_configs(service)
+        except InvalidAnnotation:
+            continue
+        found += named.all if named else []
+    return found
+
+
+def _mounted(deployments: Iterable[Object]) -> list[str]:
+    volumes = [volume for each in deployments for volume in each["spec"]["template"]["spec"].get("volumes") or []]
+    return [name for volume in volumes if (name := (volume.get("configMap") or {}).get("name"))]
+
+
+def _settings(objects: Objects, namespace: str, deployments: Iterable[Object]) -> tuple[dict[str, Any], str] | None:
+    """The ConfigMap that Milvus reads its settings from, and the key in it (milvus-helm templates)."""
+    for name in _mounted(deployments):
+        found = objects.get("ConfigMap", namespace, name)
+        for key in ("user.yaml", "milvus.yaml"):
+            if found and key in (found.get("data") or {}):
+                return dict(found), key
+    return None
+
+
+def _gke_kinds(config: LoadBalancerConfig) -> list[Kind]:
+    kinds = [kubernetes.BACKEND_CONFIG, kubernetes.FRONTEND_CONFIG]
+    return [*kinds, kubernetes.MANAGED_CERTIFICATE] if _by_google(config) else kinds
+
+
+def _serves(cluster: Cluster, kind: Kind) -> Callable[[], Any]:
+    return lambda: cluster.serves(kind)
+
+
+def _by_manifest(config: LoadBalancerConfig) -> bool:
+    return config.release_manager is ReleaseManager.MANIFEST
+
+
+def _by_google(config: LoadBalancerConfig) -> bool:
+    return config.certificate_mode is CertificateMode.GOOGLE_MANAGED
