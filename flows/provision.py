@@ -19,6 +19,7 @@ from tasks.core.provision_request import ProvisionRequest
 from tasks.core.report import Report
 from tasks.dns_record import apply_dns_record, check_dns_record
 from tasks.events import remember_events
+from tasks.exposure import guard_exposure
 from tasks.frontend_config import apply_frontend_config
 from tasks.global_address import reserve_address
 from tasks.ingress import apply_ingress, wait_for_address
@@ -99,6 +100,8 @@ def _provision(request: ProvisionRequest, evidence: Evidence) -> None:
 
     proof = steps.begin(prove, address, evidence.expected_fingerprint, after=list(waits.values()))
     evidence.learn_proof(*results([proof]))
+    # Before it is proved, a door that does not open may be one that nobody has hung yet.
+    results([begin(guard_exposure, request, address, after=[proof])] if request.proves else [])
 
 
 def _certificate(steps: Selection, found: Future) -> dict[str, Future]:

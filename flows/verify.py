@@ -10,7 +10,14 @@ from tasks.clients import compute
 from tasks.core.report import Report
 from tasks.core.verify_request import VerifyRequest
 from tasks.dns_record import check_dns_record
-from tasks.inspection import compare_objects, read_address, read_certificate, read_load_balancer
+from tasks.exposure import guard_exposure
+from tasks.inspection import (
+    compare_objects,
+    compare_three_ways,
+    read_address,
+    read_certificate,
+    read_load_balancer,
+)
 from tasks.milvus_connection import prove
 from tasks.symptoms import read_symptoms
 
@@ -39,6 +46,7 @@ def _verify(request: VerifyRequest, evidence: Evidence) -> None:
     """
     looks = {
         "objects": begin(compare_objects, request),
+        "deviations": begin(compare_three_ways, request),
         "symptoms": begin(read_symptoms, request),
         "address": begin(read_address, request),
         "certificate": begin(read_certificate, request),
@@ -54,6 +62,7 @@ def _verify(request: VerifyRequest, evidence: Evidence) -> None:
         evidence.project = compute.project(request)
         meetings = {
             "records": begin(check_dns_record, request, address),
+            "exposure": begin(guard_exposure, request, address),
             "proof": begin(
                 prove,
                 request,

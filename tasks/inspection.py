@@ -13,7 +13,7 @@ from tasks.core import annotations, manifests, names, progress, status, three_wa
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding
 from tasks.core.drift import Deviation
-from tasks.core.errors import ResourceFailed
+from tasks.core.errors import Missing, ResourceFailed
 from tasks.core.progress import Change
 from tasks.global_address import Address
 from tasks.load_balancer import LoadBalancer
@@ -28,7 +28,7 @@ def read_address(config: LoadBalancerConfig) -> Address:
     """Return the reserved address, by the configured name or the one the load balancer has.
 
     Raises:
-        ResourceFailed: there is none of that name.
+        Missing: there is none of that name.
     """
     api, cluster = compute.api(config), kubernetes.cluster(config)
     live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
@@ -36,7 +36,7 @@ def read_address(config: LoadBalancerConfig) -> Address:
     resource = f"addresses/{name}"
     found = api.get("addresses", name)
     if found is None or not found.get("address"):
-        raise ResourceFailed(resource, "does not exist", _PROVISION, "compute")
+        raise Missing(resource, "does not exist", _PROVISION, "compute", "AddressMissing")
     change = Change(resource=resource, action="unchanged", detail=found["address"])
     progress.record(change)
     return Address(name=name, address=found["address"], change=change)
@@ -47,7 +47,7 @@ def read_certificate(config: LoadBalancerConfig) -> TlsCertificate | ManagedCert
     """Return the facts of the certificate of the configured mode, whatever its state.
 
     Raises:
-        ResourceFailed: there is none.
+        Missing: there is none.
     """
     cluster = kubernetes.cluster(config)
     if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
@@ -59,7 +59,9 @@ def read_certificate(config: LoadBalancerConfig) -> TlsCertificate | ManagedCert
         found = tls_secret.read(cluster, config)
         resource = f"secret {config.namespace}/{config.tls_secret}"
     if found is None:
-        raise ResourceFailed(resource, "does not exist, or holds no certificate", _PROVISION, "certificate")
+        raise Missing(
+            resource, "does not exist, or holds no certificate", _PROVISION, "certificate", "CertificateMissing"
+        )
     return found
 
 
@@ -68,12 +70,13 @@ def read_load_balancer(config: LoadBalancerConfig) -> LoadBalancer:
     """Return the load balancer's parts and the number of its healthy endpoints, at one look.
 
     Raises:
-        ResourceFailed: a part is missing.
+        Missing: there is no Ingress.
+        ResourceFailed: a part of what GKE makes of it is missing.
     """
     resource = f"ingress {config.namespace}/{names.ingress(config.release)}"
     live = kubernetes.cluster(config).read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
     if live is None:
-        raise ResourceFailed(resource, "does not exist", _PROVISION, "ingress")
+        raise Missing(resource, "does not exist", _PROVISION, "ingress", "IngressMissing")
     api = compute.api(config)
     chain = load_balancer.walk(api, status.marks(live))
     if isinstance(chain, Finding):

@@ -7,6 +7,7 @@
     ├── Unreachable              a server did not answer; may pass by itself
     ├── NotReadyInTime           may still come: the deadline of a wait has passed
     ├── ResourceFailed           will not come: a permanent cause was seen
+    │   └── Missing              something that should be there is not
     ├── FieldConflict            somebody else owns a field we need to set
     ├── Busy                     another run is at work on the release; nothing was written
     ├── Superseded               another run wrote between our look and our first write; nothing was written: look anew
@@ -97,6 +98,10 @@ class NotReadyInTime(ProvisioningError):
 
 class ResourceFailed(ProvisioningError):
     """A permanent cause was seen: waiting longer changes nothing."""
+
+
+class Missing(ResourceFailed):
+    """Something that should be there is not."""
 
 
 class FieldConflict(ProvisioningError):

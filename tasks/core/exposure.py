@@ -15,6 +15,15 @@ from tasks.core.checks.check import Check, failed, passed, skipped
 from tasks.core.config import LoadBalancerConfig, SecurityPolicyAction
 from tasks.core.http_faults import HttpAnswer
 
+CHECKS = (
+    "AnonymousAccessCheck",
+    "DefaultPasswordCheck",
+    "ManagementPortCheck",
+    "PlainHttpCheck",
+    "AllowListCheck",
+)
+"""Names of all that is judged here."""
+
 # --- who is let in ------------------------------------------------------------------------------------------------
 
 

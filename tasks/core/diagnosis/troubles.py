@@ -11,10 +11,19 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.core import exposure
 from tasks.core.checks import Check
 from tasks.core.diagnosis.finding import Finding, Outlook
 from tasks.core.drift import Deviation
-from tasks.core.errors import AccessRefused, Drifted, ProvisioningError, ResourceFailed, Unreachable
+from tasks.core.errors import (
+    AccessRefused,
+    Drifted,
+    ExposureRefused,
+    Missing,
+    ProvisioningError,
+    ResourceFailed,
+    Unreachable,
+)
 from tasks.core.progress import Change
 
 PROVISION = "Bring it back: milvus-l7 provision with the same configuration; or change the configuration."
@@ -79,10 +88,19 @@ class Trouble(BaseModel):
         return kind(self.resource, self.observed, self.mend, self.layer, self.cause)
 
 
-def of_error(error: ProvisioningError, source: Source = Source.CLIENT) -> Trouble:
+_SOURCES: tuple[tuple[type[ProvisioningError], Source], ...] = (
+    (AccessRefused, Source.ACCESS),
+    (Unreachable, Source.ACCESS),
+    (Missing, Source.OBJECT),
+    (ExposureRefused, Source.EXPOSURE),
+    (ProvisioningError, Source.CLIENT),
+)
+
+
+def of_error(error: ProvisioningError) -> Trouble:
     """A look that failed; that the server refused us or did not answer goes before everything else."""
     return Trouble(
-        source=Source.ACCESS if isinstance(error, AccessRefused | Unreachable) else source,
+        source=next(source for kind, source in _SOURCES if isinstance(error, kind)),
         layer=error.layer,
         cause=error.cause,
         resource=error.resource,
@@ -106,12 +124,12 @@ def of_finding(finding: Finding, resource: str, source: Source) -> Trouble:
     )
 
 
-def of_checks(checks: Iterable[Check], source: Source = Source.OBJECT) -> Iterator[Trouble]:
-    """Those that failed and are more than advice."""
+def of_checks(checks: Iterable[Check]) -> Iterator[Trouble]:
+    """Those that failed and are more than advice; what a client met ends in an error of its own."""
     for check in checks:
-        if check.ends_the_run:
+        if check.ends_the_run and check.name not in exposure.CHECKS:
             yield Trouble(
-                source=source,
+                source=Source.OBJECT,
                 layer=check.layer,
                 cause=check.cause,
                 resource=check.resource,
