@@ -13,12 +13,15 @@ from pydantic import BaseModel, ConfigDict
 from tasks import deleting, steps
 from tasks.clients import kubernetes
 from tasks.clients.kubernetes import Cluster
-from tasks.core import certificates, manifests, progress, status
+from tasks.core import certificates, manifests, names, progress, status
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.errors import ResourceFailed, Unreachable
 from tasks.core.progress import Change
 
 _ATTEMPTS = 5
+
+_LONGEST_DAYS = 825
+"""Of the limit the CA/Browser forum set in 2018, which several TLS libraries hold to since."""
 
 
 class TlsCertificate(BaseModel):
@@ -67,19 +70,39 @@ def _make(cluster: Cluster, config: LoadBalancerConfig) -> TlsCertificate | None
         if cluster.create(manifest, kubernetes.SECRET) is not None:
             return _result(config, pair.certificate_pem, "created", "")
         return None
-    certificate_pem, key_pem = pem(live, "tls.crt"), pem(live, "tls.key")
-    reasons = certificates.reasons_to_replace(certificate_pem, key_pem, config.domains, now)
+    reasons = _reasons_to_replace(config, live, now)
     if not reasons:
-        return _result(config, certificate_pem, "unchanged", "")
-    if refusal := refusal_to_replace(config, live):
+        return _result(config, pem(live, "tls.crt"), "unchanged", "")
+    if refusal := refusal_to_replace(config, live) or _used_elsewhere(cluster, config, live):
         raise refusal
     pair = certificates.self_signed(config.domains, config.certificate_validity_days, now)
     patch = manifests.tls_secret(config, pair.certificate_pem, pair.key_pem)
     del patch["type"]  # immutable
+    # Made by `kubectl apply` it has the key that goes in there, too.
+    patch["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": None}
     patch["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
     if cluster.merge_patch(kubernetes.SECRET, config.namespace, config.tls_secret, patch) is None:
         return None
     return _result(config, pair.certificate_pem, "updated", "; ".join(reasons))
+
+
+def _used_elsewhere(cluster: Cluster, config: LoadBalancerConfig, live: dict[str, Any]) -> ResourceFailed | None:
+    """Why a Secret that somebody else made must not be overwritten: another Ingress serves it too."""
+    users = [name for name in _users(cluster, config) if name != names.ingress(config.release)]
+    if status.ours(live) or not users:
+        return None
+    resource = f"secret {config.namespace}/{config.tls_secret}"
+    seen = f"is not ours, and ingress {', '.join(users)} uses it too"
+    return ResourceFailed(resource, seen, _OTHER_NAME, "certificate")
+
+
+def _users(cluster: Cluster, config: LoadBalancerConfig) -> list[str]:
+    """Names of the Ingresses that serve the Secret."""
+    return [
+        str(ingress["metadata"]["name"])
+        for ingress in cluster.list_objects(kubernetes.INGRESS, config.namespace)
+        if any(entry.get("secretName") == config.tls_secret for entry in ingress["spec"].get("tls") or [])
+    ]
 
 
 @steps.writing
@@ -105,11 +128,7 @@ def reason_to_keep(cluster: Cluster, config: LoadBalancerConfig, live: dict[str,
             return "holds a certificate of an authority"
     except ValueError:
         pass  # ours, and no certificate any more: nobody's loss
-    users = [
-        str(ingress["metadata"]["name"])
-        for ingress in cluster.list_objects(kubernetes.INGRESS, config.namespace)
-        if any(entry.get("secretName") == config.tls_secret for entry in ingress["spec"].get("tls") or [])
-    ]
+    users = _users(cluster, config)
     return f"ingress {', '.join(users)} uses it" if users else ""
 
 
@@ -150,15 +169,27 @@ def read(cluster: Cluster, config: LoadBalancerConfig) -> TlsCertificate | None:
 def faults(config: LoadBalancerConfig, live: dict[str, Any]) -> list[str]:
     """Why the Secret's certificate does not serve, or soon will not; by the rules of its mode."""
     now = dt.datetime.now(dt.UTC)
-    mine = config.certificate_mode is CertificateMode.SELF_MANAGED
-    judge = certificates.reasons_to_replace if mine else certificates.faults
-    return list(judge(pem(live, "tls.crt"), pem(live, "tls.key"), config.domains, now))
+    if config.certificate_mode is CertificateMode.SELF_MANAGED:
+        return _reasons_to_replace(config, live, now)
+    return certificates.faults(pem(live, "tls.crt"), pem(live, "tls.key"), config.domains, now)
+
+
+def _reasons_to_replace(config: LoadBalancerConfig, live: dict[str, Any], now: dt.datetime) -> list[str]:
+    """As `certificates.reasons_to_replace`; and a self-signed one that outlives what clients accept (the guide's)."""
+    certificate_pem = pem(live, "tls.crt")
+    found = certificates.reasons_to_replace(certificate_pem, pem(live, "tls.key"), config.domains, now)
+    if not found:
+        facts = certificates.read(certificate_pem)
+        days = (facts.not_after - facts.not_before).days
+        if facts.self_signed and days > _LONGEST_DAYS:
+            found = [f"the certificate lives {days} days; beyond {_LONGEST_DAYS} several TLS libraries refuse it"]
+    return found
 
 
 def unfit_to_replace(config: LoadBalancerConfig, live: dict[str, Any]) -> ResourceFailed | None:
     """Why no self-managed certificate can be had in this Secret; None if its own serves, or may be replaced."""
     now = dt.datetime.now(dt.UTC)
-    if not certificates.reasons_to_replace(pem(live, "tls.crt"), pem(live, "tls.key"), config.domains, now):
+    if not _reasons_to_replace(config, live, now):
         return None
     return refusal_to_replace(config, live)
 
@@ -166,11 +197,16 @@ def unfit_to_replace(config: LoadBalancerConfig, live: dict[str, Any]) -> Resour
 def refusal_to_replace(config: LoadBalancerConfig, live: dict[str, Any]) -> ResourceFailed | None:
     """Why the Secret in the place of a self-managed certificate must not be overwritten; None if it may be.
 
-    Ours and self-signed ones (the published guide makes such a one) may be; what an authority has issued may not.
+    Ours and self-signed ones (the published guide makes such a one) may be; what an authority has issued, or what a
+    tool keeps, may not.
     """
     resource = f"secret {config.namespace}/{config.tls_secret}"
     if not live or status.ours(live):
         return None
+    if keeper := _keeper(live):
+        seen = f"belongs to {keeper}, and its certificate does not serve"
+        mend = f"Renew it there and set certificate_mode=existing-secret, or {_OTHER_NAME}"
+        return ResourceFailed(resource, seen, mend, "certificate")
     if live.get("type") != "kubernetes.io/tls":
         return ResourceFailed(
             resource, f"is of type {live.get('type')}, made by somebody else", _OTHER_NAME, "certificate"
@@ -187,6 +223,18 @@ def refusal_to_replace(config: LoadBalancerConfig, live: dict[str, Any]) -> Reso
         "Renew it and set certificate_mode=existing-secret, or " + _OTHER_NAME,
         "certificate",
     )
+
+
+def _keeper(live: dict[str, Any]) -> str:
+    """The tool that would write the Secret again; empty when a person made it."""
+    metadata, marks = live["metadata"], status.marks(live)
+    for owner in metadata.get("ownerReferences") or []:
+        return f"{owner['kind']} {owner['name']}"
+    if certificate := marks.get("cert-manager.io/certificate-name"):
+        return f"cert-manager's Certificate {certificate}"
+    if release := marks.get("meta.helm.sh/release-name"):
+        return f"Helm release {release}"
+    return str((metadata.get("labels") or {}).get("app.kubernetes.io/managed-by") or "")
 
 
 _OTHER_NAME = "name another Secret with certificate_secret."
