@@ -277,6 +277,43 @@ def differences(current: Mapping[str, Any], desired: Mapping[str, Any]) -> list[
     return lines
 
 
+def paths(values: Mapping[str, Any]) -> set[str]:
+    """Dotted path of every value, those in `user.yaml` among them; one that cannot be read is a single value.
+
+    >>> sorted(paths({"service": {"type": "ClusterIP"}, "extraConfigFiles": {"user.yaml": "log: {level: debug}"}}))
+    ['extraConfigFiles.user.yaml.log.level', 'service.type']
+    """
+    try:
+        return {".".join(path) for path, _ in _leaves(values)}
+    except ResourceFailed:
+        rest = {key: value for key, value in values.items() if key != "extraConfigFiles"}
+        return {".".join(path) for path, _ in _leaves(rest)} | {f"extraConfigFiles.{USER_YAML}"}
+
+
+def is_ours(path: str) -> bool:
+    """Whether a dotted path is a value that we write ourselves."""
+    prefix = f"extraConfigFiles.{USER_YAML}."
+    if path.startswith(prefix):
+        return _normal(path.removeprefix(prefix)) in _OUR_KEYS
+    return path == SERVICE_TYPE or path.startswith("service.annotations.")
+
+
+def setting(text: str, *path: str) -> str | None:
+    """The scalar of a `user.yaml` at a path, as Milvus reads it; None without one, or where the text is no YAML."""
+    try:
+        return _find(_parse(text), path)
+    except ResourceFailed:
+        return None
+
+
+def needs_rest_moved(text: str, version: Version | None) -> bool:
+    """Whether this Milvus, with TLS on, refuses to start because REST shares the port of gRPC."""
+    try:
+        return any(path == _REST_PORT for path, _ in _missing(_parse(text), version))
+    except ResourceFailed:
+        return False
+
+
 def _missing(root: yaml.MappingNode, version: Version | None) -> Iterator[tuple[tuple[str, ...], int]]:
     tls_mode = _find(root, _TLS_MODE)
     if tls_mode == "2":

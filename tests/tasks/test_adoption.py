@@ -1,17 +1,28 @@
 """What stands there is taken over as it is where it can be: the address above all."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
 
 from tasks import receipt
+from tasks.adoption import discover
+from tasks.backend_config import apply_backend_config
 from tasks.clients import compute, kubernetes
 from tasks.core import annotations, status
+from tasks.core.config import LoadBalancerConfig
+from tasks.core.errors import ResourceFailed
+from tasks.core.progress import Journal
 from tasks.core.receipt import ReservedAddress
+from tasks.dns_record import apply_dns_record
 from tasks.frontend_config import apply_frontend_config
 from tasks.global_address import reserve_address
 from tasks.ingress import apply_ingress, wait_for_address
 from tasks.inspection import read_address
+from tasks.managed_certificate import apply_managed_certificate
+from tasks.milvus_release import apply_milvus_release, wait_for_rollout
+from tasks.tls_secret import make_tls_secret
 from tests import guide
 from tests.tasks.world import World, eventually
 
@@ -127,3 +138,148 @@ def test_an_address_asked_for_by_name_moves_the_load_balancer_there(world: World
     assert address != before
     assert marks(world)[annotations.STATIC_IP_NAME] == world.service
     eventually(lambda: rules(world) == {"80-80": address, "443-443": address})
+
+
+# --- the certificate -------------------------------------------------------------------------------------------------
+
+
+def a_secret(world: World, certificate: bytes, key: bytes, **metadata: Any) -> Json:
+    data = {"tls.crt": base64.b64encode(certificate).decode(), "tls.key": base64.b64encode(key).decode()}
+    about = {"name": f"{world.service}-tls"} | metadata
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": about, "type": "kubernetes.io/tls", "data": data}
+
+
+def test_a_certificate_that_lives_for_centuries_is_replaced_though_it_has_a_name(world: World) -> None:
+    world.write(a_secret(world, *guide.common_name_only(world.domain, sans=(world.domain,))))
+
+    made = make_tls_secret.fn(world.config())
+
+    assert made.change.action == "updated"
+    assert "lives 99999 days; beyond 825" in made.change.detail
+    assert make_tls_secret.fn(world.config()).change.action == "unchanged"
+
+
+def test_nothing_of_the_old_key_is_left_in_the_secret(world: World) -> None:
+    """`kubectl apply` keeps a copy of what it was given, key and all, in an annotation."""
+    certificate, key = guide.common_name_only(world.domain)
+    copy = {"kubectl.kubernetes.io/last-applied-configuration": base64.b64encode(key).decode()}
+    world.write(a_secret(world, certificate, key, annotations=copy))
+
+    make_tls_secret.fn(world.config())
+
+    live = world.read(kubernetes.SECRET, f"{world.service}-tls")
+    assert base64.b64encode(key).decode() not in json.dumps(live)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "keeper"),
+    [
+        ({"annotations": {"cert-manager.io/certificate-name": "shop"}}, "cert-manager's Certificate shop"),
+        ({"annotations": {"meta.helm.sh/release-name": "shop"}}, "Helm release shop"),
+        ({"labels": {"app.kubernetes.io/managed-by": "terraform"}}, "terraform"),
+    ],
+)
+def test_a_self_signed_certificate_that_a_tool_keeps_is_not_overwritten(
+    world: World, metadata: Json, keeper: str
+) -> None:
+    """cert-manager's self-signed issuer makes such ones, and would write its own again."""
+    world.write(a_secret(world, *guide.common_name_only(world.domain), **metadata))
+
+    with pytest.raises(ResourceFailed, match=keeper) as caught:
+        make_tls_secret.fn(world.config())
+
+    assert "certificate_secret" in caught.value.mend
+
+
+def test_a_certificate_that_another_ingress_serves_is_not_overwritten(world: World) -> None:
+    world.faults.arm("controller-off")
+    world.write(a_secret(world, *guide.common_name_only(world.domain)))
+    ingress = guide.ingress(world)
+    world.write(ingress)
+    world.write(ingress | {"metadata": {"name": "shop"}})
+
+    with pytest.raises(ResourceFailed, match="ingress shop uses it too"):
+        make_tls_secret.fn(world.config())
+
+
+# --- the gaps --------------------------------------------------------------------------------------------------------
+
+
+def adopt(world: World, config: LoadBalancerConfig) -> None:
+    """The steps of a provision run, but for the proof."""
+    address = reserve_address.fn(config).address
+    apply_milvus_release.fn(config)
+    apply_backend_config.fn(config)
+    apply_frontend_config.fn(config)
+    if config.certificate_mode == "google-managed":
+        apply_managed_certificate.fn(config)
+    else:
+        make_tls_secret.fn(config)
+    if config.dns_managed_zone:
+        apply_dns_record.fn(config, address)
+    wait_for_rollout.fn(config)
+    apply_ingress.fn(config)
+    wait_for_address.fn(config, address)
+
+
+def test_what_was_made_by_hand_is_found_and_what_will_change_is_told_before_it_does(
+    world: World, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.install(log={"level": "debug"})
+    guide.follow(world)
+    eventually(lambda: marks(world).get(annotations.STATIC_IP))
+    before = world.writes()
+
+    with caplog.at_level("INFO"):
+        found = discover.fn(world.config())
+
+    assert journal.gaps == found
+    assert {gap.number for gap in found} == set(range(1, 12)) - {2}
+    assert "log.level" in found[0].seen
+    assert world.writes() == before
+    told = "\n".join(caplog.messages)
+    assert f"will change: backendconfig {world.namespace}/{world.release}-backendconfig: spec.timeoutSec" in told
+    assert f"will change: frontendconfig {world.namespace}/{world.release}-frontendconfig: made" in told
+    assert f"will change: release {world.namespace}/{world.release}: service.annotations.cloud.google.com/neg" in told
+    assert f"will change: secret {world.namespace}/{world.service}-tls: replaced, since" in told
+    assert f"will change: ingress {world.namespace}/{world.service}: metadata.annotations" in told
+    assert "will change: addresses" not in told
+
+
+@pytest.mark.parametrize("mode", ["self-managed", "google-managed"])
+def test_the_gaps_that_a_run_closes_are_closed_and_a_second_run_writes_nothing(world: World, mode: str) -> None:
+    config = world.config(certificate_mode=mode, dns_managed_zone="sandbox-zone")
+    world.install(log={"level": "debug"})
+    guide.follow(world, mode)
+    eventually(lambda: marks(world).get(annotations.STATIC_IP))
+    assert [gap for gap in discover.fn(config) if gap.by == "provision"]
+
+    adopt(world, config)
+
+    assert [gap for gap in discover.fn(config) if gap.by == "provision"] == []
+    before = world.writes()
+    adopt(world, config)
+    assert world.writes() == before
+
+
+def test_a_certificate_that_waits_for_an_ingress_is_attached(world: World) -> None:
+    """The guide has its reader wait for Active first, which never comes."""
+    world.install()
+    guide.turn_on_tls(world)
+    world.write(guide.backend_config(world))
+    guide.annotate(world)
+    guide.make_certificate(world, "google-managed")
+    config = world.config(certificate_mode="google-managed", dns_managed_zone="sandbox-zone")
+    waiting = [gap for gap in discover.fn(config) if gap.number == 2]
+
+    adopt(world, config)
+
+    assert [gap.by for gap in waiting] == ["provision"]
+    assert [gap for gap in discover.fn(config) if gap.number == 2] == []
+
+
+def test_a_fresh_release_has_no_gap(world: World, journal: Journal) -> None:
+    world.install()
+
+    assert discover.fn(world.config()) == []
+    assert journal.gaps == []
