@@ -23,6 +23,10 @@ CATALOGUE: dict[str, Kind] = {
         "an insert answers quotaExceeded, at once (where=sync) or in its operation (where=operation)",
         {"metric": "STATIC_ADDRESSES", "limit": 8.0, "where": "sync"},
     ),
+    "quota-taken": Kind(
+        "an insert answers quotaExceeded at once, though the project's quotas showed room a moment ago",
+        {"metric": "STATIC_ADDRESSES", "limit": 8.0},
+    ),
     "compute-forbidden": Kind("Compute refuses a permission", {"permission": "compute.globalAddresses.get"}),
     "rate-limited": Kind("Compute answers 403 rateLimitExceeded", {"method": ""}),
     "compute-unavailable": Kind("Compute answers 503 backendError", {"method": ""}),

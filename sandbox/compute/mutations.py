@@ -212,8 +212,9 @@ class Mutations:
         if collection.name == "forwardingRules" and not given.get("IPAddress"):
             metrics.append("IN_USE_ADDRESSES")
         for metric in metrics:
-            if fault := self._faults.strike("quota-exceeded", metric=metric, where="sync"):
-                raise quotas.with_quota_info(metric, float(fault["limit"]))
+            for name, where in (("quota-exceeded", {"where": "sync"}), ("quota-taken", {})):
+                if fault := self._faults.strike(name, metric=metric, **where):
+                    raise quotas.with_quota_info(metric, float(fault["limit"]))
             if fault := self._faults.strike("quota-exceeded", metric=metric, where="operation"):
                 return quotas.with_quota_info(metric, float(fault["limit"]))
         if refusal := quotas.check(self.store, self._limits, metrics, self._inserting):

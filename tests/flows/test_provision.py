@@ -89,7 +89,7 @@ def test_a_quota_ends_the_run_with_the_metric_and_the_mend(stack: Stack) -> None
 
     error, report = fail(address_name="another-address")
 
-    assert isinstance(error, ResourceFailed)
+    assert isinstance(error, PreflightFailed)
     assert error.layer == "compute"
     assert "STATIC_ADDRESSES" in error.observed
     assert report.error is not None
@@ -122,7 +122,7 @@ def test_dns_that_points_elsewhere_ends_the_wait_for_the_certificate(stack: Stac
 
 def test_a_retry_of_the_run_repeats_only_what_failed(stack: Stack) -> None:
     """Writing steps keep their result for the same run; waits and checks are judged afresh."""
-    stack.faults.arm("quota-exceeded", metric="STATIC_ADDRESSES", where="sync", times=1)
+    stack.faults.arm("quota-taken", metric="STATIC_ADDRESSES", times=1)
     progress.use(Journal())
     retried = provision.with_options(retries=1, retry_delay_seconds=0)
 

@@ -46,7 +46,7 @@ def by_command_line(workplace: Workplace, run: str) -> None:
 def test_a_quota_that_was_raised_lets_the_retry_begin_with_the_address(
     workplace: Workplace, stack: Stack, retry: Callable[[Workplace, str], None]
 ) -> None:
-    stack.faults.arm("quota-exceeded", metric="STATIC_ADDRESSES", where="sync")
+    stack.faults.arm("quota-taken", metric="STATIC_ADDRESSES")
     name = f"quota-{retry.__name__.replace('_', '-')}"
     run = workplace.start(address_name=name, backend_timeout_seconds=1000 + len(name))
     first = over(workplace, run, 1, "FAILED")
