@@ -22,6 +22,8 @@ from tasks.core.http_faults import HttpAnswer
 from tasks.core.ladder import Fault
 
 _DNS_SECONDS, _TCP_SECONDS, _TLS_SECONDS, _CALL_SECONDS = 5.0, 5.0, 10.0, 15.0
+_AGAIN_SECONDS = 5.0
+"""Within this a connection answers that has been silent, or it was dropped on the way without a word."""
 
 
 class WireRungs:
@@ -128,14 +130,14 @@ class WireRungs:
                 begun = time.monotonic()
                 held.stay_silent(wanted, given_up)
                 silent = time.monotonic() - begun
-                held.call("GetVersion", _CALL_SECONDS)
+                held.call("GetVersion", _AGAIN_SECONDS)
         except Closed as closed:
-            silent = time.monotonic() - begun
+            silent = min(wanted, time.monotonic() - begun)
             if closed.graceful and self._called().speaks_grpc:
                 return f"{closed} after {silent:.0f} s, as gRPC clients tolerate; a new connection works"
             raise Broken(self._idle_fault(str(closed), silent)) from None
         except (TimeoutError, NotHttp2):
-            silent = time.monotonic() - begun
+            silent = min(wanted, time.monotonic() - begun)
             raise Broken(self._idle_fault("no longer answered", silent)) from None
         return f"silent for {silent:.0f} s, then used again"
 

@@ -17,6 +17,9 @@ SERVICE: Final = "/milvus.proto.milvus.MilvusService/"
 _NO_MESSAGE = bytes(5)
 """An uncompressed gRPC message of length 0: every field of the request has its default."""
 
+_SETTINGS = b"\x04"
+"""Type of the frame that a server begins with (RFC 9113 §3.4)."""
+
 _MOST_BODY_BYTES = 4096
 _POLL_SECONDS = 0.2
 
@@ -54,6 +57,7 @@ class Connection:
         configuration = h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
         self._h2 = h2.connection.H2Connection(configuration)
         self._ended: Closed | None = None
+        self._greeted = False
 
     def settle(self, seconds: float) -> dict[str, int]:
         """Exchange SETTINGS, and return what the peer said of itself.
@@ -169,6 +173,9 @@ class Connection:
                 raise Closed(f"was broken off ({error.strerror or type(error).__name__})") from None
             if not received:
                 raise Closed("was closed by the peer")
+            if not self._greeted and received[3:4] not in (b"", _SETTINGS):
+                raise NotHttp2("it answers something else")
+            self._greeted = True
             try:
                 events = self._h2.receive_data(received)
             except h2.exceptions.ProtocolError as error:

@@ -6,6 +6,7 @@ would be reused (`dedicated=True` makes none of that); errors are printed with t
 
 import contextlib
 import logging
+import math
 import os
 import secrets
 import tempfile
@@ -65,11 +66,12 @@ def load() -> Any:
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found: the rows that were inserted, the nearest one, its distance."""
+    """What a search found: the rows that were inserted, the nearest one, its distance; and when they were sent."""
 
     rows: int
     nearest: int
     distance: float
+    inserted_at: float = 0.0
 
 
 class Client:
@@ -125,7 +127,7 @@ class Client:
             WrongAnswer: another row came back, or none.
         """
         found = self._bounded(lambda client, left: _write_and_search(client, collection, max(1, int(left))), seconds)
-        self._clock_ahead_seconds = self._read_clock(collection) - time.time()
+        self._clock_ahead_seconds = self._read_clock(collection, found.inserted_at) - found.inserted_at
         return found
 
     def collections(self, seconds: float) -> list[str]:
@@ -145,7 +147,7 @@ class Client:
                 [basis_vector(0)],
                 limit=1,
                 consistency_level="Customized",
-                guarantee_timestamp=int(at * 1000) << _LOGICAL_BITS,
+                guarantee_timestamp=math.ceil(at * 1000 + 1) << _LOGICAL_BITS,  # both stamps are cut to milliseconds
                 # Given a time-out, pymilvus tries again within it, and a call that was cut would be hidden.
                 retry_times=0,
             ),
@@ -166,12 +168,12 @@ class Client:
         if client is not None:
             client.close()
 
-    def _read_clock(self, collection: str) -> float:
-        """Milvus' clock when it took the last insert, as Unix time; our own when it did not tell."""
+    def _read_clock(self, collection: str, ours: float) -> float:
+        """Milvus' clock when it took the last insert, as Unix time; `ours` when it did not tell."""
         from pymilvus.client import ts_utils
 
         stamp = ts_utils.get_collection_ts(collection, urlsplit(str(self.arguments["uri"])).netloc)
-        return float((stamp >> _LOGICAL_BITS) / 1000) if stamp else time.time()
+        return float((stamp >> _LOGICAL_BITS) / 1000) if stamp else ours
 
     def _connect(self, _client: Any, seconds: float) -> None:
         self._client = load().MilvusClient(**self.arguments, timeout=seconds, dedicated=True)
@@ -225,6 +227,7 @@ def _write_and_search(client: Any, collection: str, seconds: int) -> Found:
     # Not waited for: nothing is there to be indexed yet, and pymilvus would look again after half a second only.
     client.create_index(collection, index, sync=False, timeout=seconds)
     client.load_collection(collection, timeout=seconds)
+    begun = time.time()
     inserted = client.insert(collection, rows, timeout=seconds)["insert_count"]
     if inserted != len(rows):
         raise WrongAnswer(f"{len(rows)} rows were sent, {inserted} were taken")
@@ -232,7 +235,7 @@ def _write_and_search(client: Any, collection: str, seconds: int) -> Found:
     hits = client.search(collection, [vector], limit=1, consistency_level="Strong", timeout=seconds)[0]
     if not hits or hits[0]["id"] != wanted:
         raise WrongAnswer(f"searched for row {wanted}, found {hits[0]['id'] if hits else 'nothing'}")
-    return Found(inserted, wanted, float(hits[0]["distance"]))
+    return Found(inserted, wanted, float(hits[0]["distance"]), begun)
 
 
 @contextlib.contextmanager

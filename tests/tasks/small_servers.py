@@ -2,6 +2,7 @@
 
 import base64
 import datetime as dt
+import select
 import socket
 import ssl
 import tempfile
@@ -16,6 +17,9 @@ from typing import Any
 import dnslib
 import dnslib.server
 import grpc
+import h2.config
+import h2.connection
+import h2.events
 import numpy as np
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
 
@@ -104,6 +108,49 @@ def answering(status: str) -> Callable[[ssl.SSLSocket], None]:
     return handle
 
 
+def grpc_front_end(*, goaway: bool = False) -> Callable[[ssl.SSLSocket], None]:
+    """HTTP/2 that answers every call with an empty gRPC message; with `goaway` it then asks to reconnect, politely."""
+
+    def handle(secured: ssl.SSLSocket) -> None:
+        http2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        http2.initiate_connection()
+        secured.sendall(http2.data_to_send())
+        while data := secured.recv(65_536):
+            for event in http2.receive_data(data):
+                if isinstance(event, h2.events.StreamEnded):
+                    answer = [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "0")]
+                    http2.send_headers(event.stream_id, answer, end_stream=True)
+                    if goaway:
+                        http2.close_connection()
+            secured.sendall(http2.data_to_send())
+
+    return handle
+
+
+@contextmanager
+def forwarder(port: int, *, cut_after_seconds: float, say_so: bool) -> Iterator[int]:
+    """A NAT that forgets connections that are silent for longer, and closes them or just swallows what comes next."""
+
+    def handle(client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            heard = time.monotonic()
+            while True:
+                ready, _, _ = select.select([client, server], [], [], 0.05)
+                silent = time.monotonic() - heard
+                if silent > cut_after_seconds and say_so:
+                    return
+                for source in ready:
+                    data = source.recv(65_536)
+                    if not data:
+                        return
+                    if silent <= cut_after_seconds:
+                        (server if source is client else client).sendall(data)
+                        heard = time.monotonic()
+
+    with tcp_server(handle) as listening:
+        yield listening
+
+
 class SmallMilvus(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
     """Collections of vectors in memory, exact search, and a few ways to misbehave."""
 
@@ -118,7 +165,11 @@ class SmallMilvus(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
         self.finds_wrong = False
         self.waits = True
         """For the guarantee timestamp of a search."""
-        self.clock = time.time
+        self.clock: Callable[[], float] = time.time
+        self.cuts_after_seconds = 3600.0
+        self.searches = 0
+        self.holds, self.met = False, 0
+        """Whether a search is held now, and how many calls of GetVersion came while one was."""
         self.token = ""
         self.awake = threading.Event()
 
@@ -138,6 +189,7 @@ class SmallMilvus(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
 
     def GetVersion(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._enter("GetVersion", context)
+        self.met += self.holds
         return milvus_pb2.GetVersionResponse(status=common_pb2.Status(), version="v9.9.9")
 
     def ShowCollections(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -192,9 +244,14 @@ class SmallMilvus(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
     def Search(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._enter("Search", context)
         self.consistency.append(request.consistency_level)
+        self.searches += 1
         ahead = (request.guarantee_timestamp >> 18) / 1000 - self.clock()
         if ahead > 0 and self.waits:
-            self.awake.wait(ahead)
+            self.holds = True
+            self.awake.wait(min(ahead, self.cuts_after_seconds))
+            self.holds = False
+            if ahead > self.cuts_after_seconds:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "Received http2 header with status: 502")
         group = common_pb2.PlaceholderGroup.FromString(request.placeholder_group)
         wanted = np.frombuffer(group.placeholders[0].values[0], dtype=np.float32)
         collection = self.collections[request.collection_name]
@@ -233,12 +290,20 @@ def grpc_server(servicer: SmallMilvus | None, pair: KeyPair = PAIR) -> Iterator[
 
 
 @contextmanager
-def dns_server(records: dict[str, list[str]]) -> Iterator[str]:
-    """A name server with these A and AAAA records."""
+def dns_server(records: dict[str, list[str]], *, zone: str = "", has_zone: bool = True) -> Iterator[str]:
+    """A name server with these A and AAAA records, and others in zone file form; without the zone it but knows them."""
+    others = dnslib.RR.fromZone(zone) if zone else []
 
     class Resolver(dnslib.server.BaseResolver):  # type: ignore[misc]
         def resolve(self, request: Any, handler: Any) -> Any:
-            reply, name = request.reply(), str(request.q.qname).rstrip(".")
+            reply, name = request.reply(aa=int(has_zone)), str(request.q.qname).rstrip(".")
+            reply.add_answer(
+                *(
+                    each
+                    for each in others
+                    if each.rname == request.q.qname and each.rtype in (request.q.qtype, dnslib.QTYPE.CNAME)
+                )
+            )
             for address in records.get(name, []):
                 kind = "AAAA" if ":" in address else "A"
                 if dnslib.QTYPE[request.q.qtype] == kind:
