@@ -39,26 +39,59 @@ class Silent:
         return (now - self.heard).total_seconds()
 
 
-def wanted(folder: Path = FOLDER) -> "list[AutomationCore]":
-    """Read the automations of a folder, in order of their names.
+class NoDeployment(Exception):
+    """An automation names a deployment that the server does not have."""
+
+
+def shipped(folder: Path = FOLDER) -> list[dict[str, Any]]:
+    """The automations of a folder as they are written, in order of their names."""
+    return [yaml.safe_load(file.read_text("utf-8")) for file in sorted(folder.glob("*.yaml"))]
+
+
+def wanted(written: dict[str, Any], client: "SyncPrefectClient") -> "AutomationCore":
+    """The automation as this server is to have it, with the ids of the deployments that it names.
 
     Raises:
-        pydantic.ValidationError: a file is no automation.
+        NoDeployment: the server does not have one of them.
+        pydantic.ValidationError: it is no automation.
     """
     from prefect.events.schemas.automations import AutomationCore
 
-    files = sorted(folder.glob("*.yaml"))
-    return [AutomationCore.model_validate(yaml.safe_load(file.read_text("utf-8"))) for file in files]
+    actions = [_by_id(action, client) for action in written.get("actions", [])]
+    return AutomationCore.model_validate({**written, "actions": actions})
+
+
+def _by_id(action: dict[str, Any], client: "SyncPrefectClient") -> dict[str, Any]:
+    from prefect.exceptions import ObjectNotFound
+
+    if "deployment" not in action:
+        return action
+    rest = {key: value for key, value in action.items() if key != "deployment"}
+    try:
+        found = client.read_deployment_by_name(action["deployment"])
+    except ObjectNotFound:
+        raise NoDeployment(action["deployment"]) from None
+    return {**rest, "source": "selected", "deployment_id": str(found.id)}
 
 
 def apply_all(client: "SyncPrefectClient", folder: Path = FOLDER) -> list[str]:
-    """Create or update every automation by its name; one line each says which."""
+    """Create or update every automation by its name; one line each says which.
+
+    One that is shipped switched off stays switched on where somebody has done that.
+    """
     said = []
-    for automation in wanted(folder):
+    for written in shipped(folder):
+        try:
+            automation = wanted(written, client)
+        except NoDeployment as missing:
+            said.append(f"{written['name']}: left out, there is no deployment {missing}; deploy, then apply again")
+            continue
         found = client.read_automations_by_name(automation.name)
+        if found and not automation.enabled:
+            automation = automation.model_copy(update={"enabled": found[0].enabled})
         if not found:
             client.create_automation(automation)
-            said.append(f"{automation.name}: created")
+            said.append(f"{automation.name}: created{'' if automation.enabled else ', switched off'}")
         elif _content(found[0]) == _content(automation):
             said.append(f"{automation.name}: unchanged")
         else:
@@ -74,12 +107,20 @@ def apply_all(client: "SyncPrefectClient", folder: Path = FOLDER) -> list[str]:
 def remove_all(client: "SyncPrefectClient", folder: Path = FOLDER) -> list[str]:
     """Delete the automations of the folder, as far as they are there."""
     said = []
-    for automation in wanted(folder):
-        found = client.read_automations_by_name(automation.name)
+    for written in shipped(folder):
+        found = client.read_automations_by_name(written["name"])
         for one in found:
             client.delete_automation(one.id)
-        said.append(f"{automation.name}: {'removed' if found else 'was not there'}")
+        said.append(f"{written['name']}: {'removed' if found else 'was not there'}")
     return said
+
+
+def switch(client: "SyncPrefectClient", name: str, *, on: bool) -> bool:
+    """Switch an automation on or off; whether the server has it."""
+    found = client.read_automations_by_name(name)
+    for one in found:
+        (client.resume_automation if on else client.pause_automation)(one.id)
+    return bool(found)
 
 
 def stale(client: "SyncPrefectClient", silent_seconds: float, now: datetime | None = None) -> list[Silent]:
@@ -115,10 +156,31 @@ def remove_command() -> None:
 def list_command() -> None:
     """Show this project's automations and whether the server has them."""
     with _client() as client:
-        for automation in wanted():
-            found = client.read_automations_by_name(automation.name)
+        for written in shipped():
+            found = client.read_automations_by_name(written["name"])
             state = "not on the server" if not found else "enabled" if found[0].enabled else "disabled"
-            _say([f"{automation.name}: {state}. {automation.description}"])
+            _say([f"{written['name']}: {state}. {written['description']}"])
+
+
+@app.command("enable")
+def enable_command(name: Annotated[str, typer.Argument(help="Name of an automation, such as drift.")]) -> None:
+    """Switch an automation on; it stays so when they are applied again."""
+    _switch(name, on=True)
+
+
+@app.command("disable")
+def disable_command(name: Annotated[str, typer.Argument(help="Name of an automation, such as drift.")]) -> None:
+    """Switch an automation off; one that is shipped switched on is on again when they are applied."""
+    _switch(name, on=False)
+
+
+def _switch(name: str, *, on: bool) -> None:
+    with _client() as client:
+        there = switch(client, name, on=on)
+    if not there:
+        _say([f"{name}: not on the server. See which there are: python -m deployments.automations list"])
+        raise typer.Exit(1)
+    _say([f"{name}: {'enabled' if on else 'disabled'}"])
 
 
 @app.command("stale")

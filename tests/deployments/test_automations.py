@@ -1,4 +1,4 @@
-"""Runs that die without a word, with a real server, real workers and SIGKILL; nothing else is believed."""
+"""What automations do about runs that die without a word, and about drift: with a real server, nothing else counts."""
 
 import contextlib
 import os
@@ -9,13 +9,23 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import yaml
+from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.events.schemas.automations import AutomationCore
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from deployments import automations, prefect_server
+from tasks.core import progress
+from tasks.core.checks import failed, passed
+from tasks.core.drift import Deviation
+from tasks.core.progress import Journal
+from tasks.core.provision_request import ProvisionRequest
+from tasks.core.verify_request import VerifyRequest
+from tasks.drift_events import emit_drift_events
 from tests.deployments.ticket_world import Prefect, until
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +47,8 @@ pytestmark = pytest.mark.slow
 
 def test_the_shipped_automation_waits_for_more_than_two_heartbeats_of_the_deployments() -> None:
     """One that waits less would crash healthy runs."""
-    (dead_runs,) = (automation for automation in automations.wanted() if automation.name == "dead-runs")
+    (written,) = (each for each in automations.shipped() if each["name"] == "dead-runs")
+    dead_runs = AutomationCore.model_validate(written)
 
     frequency = int(VARIABLES["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"])
 
@@ -47,9 +58,10 @@ def test_the_shipped_automation_waits_for_more_than_two_heartbeats_of_the_deploy
 
 
 def test_applying_twice_changes_nothing_and_mends_what_somebody_changed(client: SyncPrefectClient) -> None:
-    assert automations.apply_all(client) == ["dead-runs: created"]
-    assert automations.apply_all(client) == ["dead-runs: unchanged"]
-    (wanted,) = automations.wanted()
+    left_out = "drift: left out, there is no deployment provision/provision; deploy, then apply again"
+    assert automations.apply_all(client) == ["dead-runs: created", left_out]
+    assert automations.apply_all(client) == ["dead-runs: unchanged", left_out]
+    wanted = automations.wanted(automations.shipped()[0], client)
     (live,) = client.read_automations_by_name("dead-runs")
 
     client.update_automation(live.id, wanted.model_copy(update={"description": "somebody's"}))
@@ -59,8 +71,8 @@ def test_applying_twice_changes_nothing_and_mends_what_somebody_changed(client: 
     found = client.read_automations_by_name("dead-runs")
     assert [automation.description for automation in found] == [wanted.description]
     assert "dead-runs: a second one of that name removed" in said
-    assert automations.remove_all(client) == ["dead-runs: removed"]
-    assert automations.remove_all(client) == ["dead-runs: was not there"]
+    assert automations.remove_all(client) == ["dead-runs: removed", "drift: was not there"]
+    assert automations.remove_all(client) == ["dead-runs: was not there", "drift: was not there"]
     assert client.read_automations_by_name("dead-runs") == []
 
 
@@ -96,6 +108,127 @@ def test_a_run_killed_with_its_worker_ends_as_crashed_and_a_healthy_one_goes_on(
         assert state(server, forgotten)["type"] == "CRASHED"
         assert state(server, healthy)["type"] == "RUNNING"
         os.kill(int((tmp_path / "healthy").read_text()), signal.SIGKILL)
+
+
+# --- drift -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_shipped_switched_off_stays_as_somebody_switched_it(server: Prefect, client: SyncPrefectClient) -> None:
+    server.deploy()
+    automations.remove_all(client)
+
+    assert "drift: created, switched off" in automations.apply_all(client)
+
+    assert not enabled(client)
+    assert command(server, "enable", "drift").stdout == "drift: enabled\n"
+    assert "drift: unchanged" in automations.apply_all(client)
+    assert enabled(client)
+    assert command(server, "disable", "drift").returncode == 0
+    assert not enabled(client)
+    assert command(server, "enable", "no-such").returncode == 1
+    automations.remove_all(client)
+
+
+def test_drift_starts_one_run_of_provision_with_the_configuration_that_was_verified(
+    server: Prefect, client: SyncPrefectClient
+) -> None:
+    """Switched off it starts none; a second look at the same release within the hour starts none either."""
+    server.deploy()
+    automations.apply_all(client)
+    config = a_request("shop", namespace="milvus", backend_timeout_seconds=600, additional_domains="b.milvus.example")
+    assert looked_at(a_request("early")) == 3
+    automations.switch(client, "drift", on=True)
+
+    sent = looked_at(config)
+    until(lambda: runs(server, "shop"), seconds=60)
+    looked_at(config)
+    looked_at(a_request("later"))
+    until(lambda: runs(server, "later"), seconds=60)
+
+    assert sent == 3
+    assert runs(server, "early") == []
+    assert runs(server, "shop") == [
+        {
+            "domain": "shop.milvus.example",
+            "release": "shop",
+            "namespace": "milvus",
+            "additional_domains": ["b.milvus.example"],
+            "backend_timeout_seconds": 600,
+            "when_busy": "fail",
+        }
+    ]
+    assert ProvisionRequest.parse(runs(server, "shop")[0]).domains == ("shop.milvus.example", "b.milvus.example")
+    automations.remove_all(client)
+
+
+def test_every_finding_has_an_event_that_names_the_run_and_the_release(client: SyncPrefectClient) -> None:
+    looked_at(a_request("told"))
+
+    found = until(lambda: len(told := events(client, "told")) == 3 and told, seconds=60)
+
+    assert sorted(event["event"] for event in found) == [
+        "milvus-l7.check.failed",
+        "milvus-l7.drift.field",
+        "milvus-l7.drift.found",
+    ]
+    by_name = {event["event"]: event for event in found}
+    assert by_name["milvus-l7.drift.field"]["payload"] == DEVIATION.model_dump()
+    assert by_name["milvus-l7.check.failed"]["payload"]["cause"] == "AppProtocol"
+    (related,) = {each["prefect.resource.id"] for event in found for each in event["related"]}
+    run_id = related.removeprefix("prefect.flow-run.")
+    assert client.read_flow_run(UUID(run_id)).name == "told"
+
+
+def test_nothing_is_sent_when_all_is_well_and_a_server_that_is_away_fails_no_run(client: SyncPrefectClient) -> None:
+    progress.use(Journal())
+    assert emit_drift_events.fn(a_request("well")) == 0
+    progress.use(Journal(deviations=[DEVIATION]))
+
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api", PREFECT_CLIENT_MAX_RETRIES: 0}):
+        assert emit_drift_events.fn(a_request("away")) == 0
+
+    assert events(client, "away") == []
+
+
+DEVIATION = Deviation(resource="backendServices/k8s1-a", field="timeoutSec", intent="3600", compute="30", mend="Wait.")
+
+
+def a_request(release: str, **changes: Any) -> VerifyRequest:
+    return VerifyRequest.parse({"domain": f"{release}.milvus.example", "release": release} | changes)
+
+
+def looked_at(config: VerifyRequest) -> int:
+    """What verify does at its end, in a run of its own: one deviation, one failed check and one that passed."""
+
+    @flow(flow_run_name=config.release)
+    def look() -> int:
+        journal = Journal(deviations=[DEVIATION])
+        journal.judge(
+            [
+                failed("AppProtocolCheck", "service default/a", "is HTTP", "Set it."),
+                passed("NegCheck", "service default/a", "is there"),
+            ]
+        )
+        progress.use(journal)
+        return emit_drift_events(config)
+
+    return look()
+
+
+def runs(server: Prefect, release: str) -> list[dict[str, Any]]:
+    """Parameters of the runs of provision on a release."""
+    return [run["parameters"] for run in server.runs() if run["parameters"].get("release") == release]
+
+
+def events(client: SyncPrefectClient, release: str) -> list[dict[str, Any]]:
+    filters = {"event": {"prefix": ["milvus-l7."]}, "resource": {"id": [f"milvus-l7.release.default.{release}"]}}
+    found = client.request("POST", "/events/filter", json={"filter": filters, "limit": 10}).json()["events"]
+    return list(found)
+
+
+def enabled(client: SyncPrefectClient) -> bool:
+    (found,) = client.read_automations_by_name("drift")
+    return found.enabled
 
 
 @pytest.fixture(scope="module")
