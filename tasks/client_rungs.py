@@ -3,6 +3,9 @@
 grpc and pymilvus are imported only when these are reached, since they cost seconds.
 """
 
+import contextlib
+import functools
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -25,7 +28,11 @@ _GRACE_SECONDS = 10.0
 
 _SHORTFALL_SECONDS = 0.5
 
-_COLLECTION_PREFIX = "milvus_gke_l7_proof_"
+_COLLECTION = re.compile(r"milvus_gke_l7_proof_([0-9a-f]{8,10})_[0-9a-f]{16}")
+"""Name of a proof's collection; the first part is when it was made, Unix seconds."""
+
+_DEAD_AFTER_SECONDS = 10_800.0
+"""Age from which the maker of a collection is taken for dead; the longest proof takes a third of that."""
 
 
 class ClientRungs:
@@ -39,6 +46,7 @@ class ClientRungs:
     def __init__(self, target: Target, clock: Clock, client: milvus.Client) -> None:
         self._target, self._clock, self._client = target, clock, client
         self._refused: _Refused | None = None
+        self._seen: list[str] = []
         self.version = ""
         self.collection = ""
 
@@ -71,7 +79,7 @@ class ClientRungs:
         if self._refused is not None:
             raise self._refused
         try:
-            self._asked(self._client.collections, _CALL_SECONDS)
+            self._seen = self._asked(self._client.collections, _CALL_SECONDS)
         except Broken as broken:
             # Who may not list collections is known to Milvus all the same.
             if broken.fault.cause != "PrivilegeMissing":
@@ -85,11 +93,24 @@ class ClientRungs:
         """A collection is made, filled and searched through the load balancer."""
         if not self._target.proof_writes:
             raise Skipped("proof_writes is off")
-        self.collection = _COLLECTION_PREFIX + secrets.token_hex(8)
+        swept = self._sweep()
+        self.collection = f"milvus_gke_l7_proof_{int(time.time()):x}_{secrets.token_hex(8)}"
         left = self._clock.left(_COLLECTION_SECONDS)
         reserve = min(_DROP_SECONDS, left / 3)
         found = self._asked(lambda seconds: self._client.write_and_search(self.collection, seconds), left - reserve)
-        return f"{found.rows} rows in, row {found.nearest} found at distance {found.distance:.4f}"
+        told = f"{found.rows} rows in, row {found.nearest} found at distance {found.distance:.4f}"
+        return f"{told}; dropped what a proof that died had left: {', '.join(swept)}" if swept else told
+
+    def _sweep(self) -> list[str]:
+        """Drop the collections of proofs that were killed, and return their names; one that stays is no fault."""
+        dead = []
+        for name in self._seen:
+            made = _COLLECTION.fullmatch(name)
+            if made and time.time() - int(made[1], 16) > _DEAD_AFTER_SECONDS:
+                with contextlib.suppress(Broken):
+                    self._asked(functools.partial(self._client.drop, name), _DROP_SECONDS)
+                    dead.append(name)
+        return dead
 
     def asynchronous(self) -> str:
         """AsyncMilvusClient connects with the same arguments, and searches."""

@@ -309,6 +309,20 @@ def test_without_a_collection_there_is_no_long_call() -> None:
     assert rung(climbed, "async").detail == "Milvus v9.9.9, 0 collections listed"
 
 
+def test_what_a_proof_that_was_killed_has_left_is_dropped_by_a_later_one() -> None:
+    """A name says when it was made; a proof that runs beside ours keeps its collection."""
+    milvus = SmallMilvus()
+    now = int(time.time())
+    old, young = (f"milvus_gke_l7_proof_{made:x}_0123456789abcdef" for made in (now - 20_000, now - 60))
+    milvus.collections = {name: {} for name in (old, young, "milvus_gke_l7_proof_of_mine", "books")}
+    with grpc_server(milvus) as port:
+        climbed = proved(port)
+
+    assert climbed.verdict.verified, climbed.rungs
+    assert set(milvus.collections) == {young, "milvus_gke_l7_proof_of_mine", "books"}
+    assert rung(climbed, "collection").detail.endswith(f"had left: {old}")
+
+
 # --- the other client, and who is let in ----------------------------------------------------------------------------
 
 
