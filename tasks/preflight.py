@@ -9,16 +9,16 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import access, callback, checks, planning, polling, steps
+from tasks import access, callback, checks, exposure, planning, polling, steps
 from tasks.clients import compute, kubernetes
 from tasks.clients.kubernetes import Cluster
 from tasks.core import names, progress, status
-from tasks.core.checks import Check, Result, failed, passed, quotas
+from tasks.core.checks import Check, Result, failed, passed, plaintext_clients, quotas
 from tasks.core.checks.facts import Facts
 from tasks.core.config import LoadBalancerConfig, ReleaseManager
 from tasks.core.errors import PreflightFailed, ProvisioningError, ResourceFailed
 from tasks.planning import Plan
-from tasks.snapshot import Snapshot
+from tasks.snapshot import Snapshot, together
 
 Findings = Iterator[ProvisioningError]
 Look = Callable[[Cluster, LoadBalancerConfig], Findings]
@@ -45,20 +45,7 @@ def preflight(config: LoadBalancerConfig) -> Found:
         PreflightFailed: with every finding; with only one when the cluster cannot be reached at all.
     """
     cluster, version = first_contact(config)
-    facts, seen, problems = checks.read(cluster, _api(config), config)
-    plan = planning.make(facts, seen)
-    found = checks.once(
-        [
-            *_unread(problems, rights := access.checks(cluster, plan, seen)),
-            *_milvus_service(facts, seen),
-            *_gke_kinds(cluster, seen),
-            *_told(plan),
-            *quotas.checks(plan.planned),
-            *rights,
-            *checks.of_domains(facts),
-            _callback(config),
-        ]
-    )
+    facts, seen, found = judge(cluster, config)
     progress.current().judge(found)
     failures: list[ProvisioningError] = [as_error(check) for check in found if check.ends_the_run]
     if failures:
@@ -72,6 +59,39 @@ def preflight(config: LoadBalancerConfig) -> Found:
         manager=ReleaseManager.HELM if seen.release else ReleaseManager.MANIFEST,
         checks=tuple(dict.fromkeys(check.name for check in found if check.result is Result.PASSED)),
     )
+
+
+def judge(cluster: Cluster, config: LoadBalancerConfig) -> tuple[Facts, Snapshot, list[Check]]:
+    """Every check before the first write, with the live facts and what they were taken from.
+
+    Raises:
+        PreflightFailed: nothing could be read at all.
+    """
+    looks, refused = together(
+        {
+            "facts": partial(checks.read, cluster, _api(config), config),
+            # Slow where nobody answers, so meanwhile the rest is read.
+            "doors": partial(exposure.before_publishing, config, cluster),
+        }
+    )
+    if "facts" in refused:
+        raise PreflightFailed.of([refused["facts"]])
+    facts, seen, problems = looks["facts"]
+    plan = planning.make(facts, seen)
+    rights = access.checks(cluster, plan, seen)
+    found = [
+        *_unread(problems, rights),
+        *_milvus_service(facts, seen),
+        *_gke_kinds(cluster, seen),
+        *_told(plan),
+        *plaintext_clients.checks(facts),
+        *quotas.checks(plan.planned),
+        *rights,
+        *checks.of_domains(facts),
+        *looks.get("doors", ()),
+        _callback(config),
+    ]
+    return facts, seen, checks.once(found)
 
 
 def _api(config: LoadBalancerConfig) -> compute.Compute:

@@ -15,13 +15,16 @@ from tasks.clients.kubernetes import Cluster, Kind
 from tasks.core import annotations, names, release_values, status
 from tasks.core.addresses import Choice
 from tasks.core.checks.objects import Object, Objects
+from tasks.core.checks.plaintext_clients import OTHER_NAMESPACES
 from tasks.core.checks.references import InvalidAnnotation, backend_configs, names_in, service_names
 from tasks.core.config import CertificateMode, LoadBalancerConfig, ReleaseManager
-from tasks.core.errors import ProvisioningError
+from tasks.core.errors import ProvisioningError, ResourceFailed
 from tasks.core.helm_record import Release
 
 _AT_ONCE = 8
 _OPTIONAL = ("Pod", "NetworkPolicy")
+_MOST_PODS = 2000
+"""Of a large cluster the first ones are looked at: all of them would be a hundred megabytes."""
 
 Key = TypeVar("Key", bound=Hashable)
 Place = tuple[Kind, str]
@@ -77,11 +80,13 @@ def read(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> Snapshot
     deployments = milvus_release.milvus_among(found["Deployment"], config, dict(service)) if service else []
     reader.read([(kubernetes.CONFIG_MAP, name) for name in _mounted(deployments)])
     reader.read([(kubernetes.BACKEND_CONFIG, name) for name in _backend_configs(reader.objects)])
+    if not _speaks_tls(settings := _settings(reader.objects, config.namespace, deployments)):
+        reader.read_pods_everywhere()
     return Snapshot(
         objects=reader.objects,
         release=milvus_release.newest(found["Release"], config),
         deployments=tuple(deployments),
-        settings=_settings(reader.objects, config.namespace, deployments),
+        settings=settings,
         address=reader.address(api),
         problems=tuple(reader.problems),
         absent_kinds=tuple(kind for kind, is_served in kinds.items() if not is_served),
@@ -129,6 +134,15 @@ class _Reader:
     def read(self, places: Iterable[Place]) -> None:
         """Read what was not asked for yet."""
         self._keep(*together(self._calls(places)))
+
+    def read_pods_everywhere(self) -> None:
+        """Read the Pods of other namespaces as well, if we may: they may be clients of a Milvus without TLS."""
+        found, refused = together({"": lambda: self._cluster.first_objects(kubernetes.POD, _MOST_PODS)})
+        pods = ({**pod, "kind": "Pod"} for pod in found.get("", []))
+        unread = dict(self.objects.unread)
+        if "" in refused:
+            unread[OTHER_NAMESPACES] = refused[""].observed
+        self.objects = Objects(self.objects.replacing(*pods).found, unread)
 
     def address(self, api: Compute) -> Choice:
         """The address the Ingress is to have; the configured one where it cannot be known."""
@@ -210,6 +224,17 @@ def _settings(objects: Objects, namespace: str, deployments: Iterable[Object]) -
             if found and key in (found.get("data") or {}):
                 return dict(found), key
     return None
+
+
+def _speaks_tls(settings: tuple[dict[str, Any], str] | None) -> bool:
+    """Whether Milvus is known to; where its settings are not found, nobody can say who would break."""
+    if settings is None:
+        return True
+    try:
+        text = str((settings[0].get("data") or {}).get(settings[1]) or "")
+        return release_values.settings_of(text).tls_mode == "1"
+    except ResourceFailed:
+        return True
 
 
 def _gke_kinds(config: LoadBalancerConfig) -> list[Kind]:

@@ -91,6 +91,16 @@ class Cluster:
             status, body = self._call("GET", kind.path(namespace), [pair for pair in query if pair[1]])
             return [] if status == 404 else list(_checked(status, body).get("items") or [])
 
+    def first_objects(self, kind: Kind, limit: int) -> list[Object]:
+        """Return the objects of every namespace, so many at most.
+
+        Raises:
+            AccessRefused, Unreachable: see `tasks.core.errors`.
+        """
+        with _translated(f"{kind.plural} of every namespace"):
+            status, body = self._call("GET", kind.path(""), [("limit", str(limit))])
+            return [] if status == 404 else list(_checked(status, body).get("items") or [])
+
     def apply(self, manifest: Object, kind: Kind, *, force: bool = False) -> Object:
         """Server-side apply under our field manager.
 

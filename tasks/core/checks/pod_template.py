@@ -97,6 +97,10 @@ def _replicas(facts: Facts, deployment: Object) -> Check:
         return failed(name, place, "is scaled to 0, so that nobody answers", mend, layer="milvus")
     if ready >= wanted:
         return passed(name, place, f"{ready} of {wanted} replicas are ready", layer="milvus")
+    if facts.planned:
+        return skipped(
+            name, place, f"{ready} of {wanted} replicas are ready now; the rollout is waited for", layer="milvus"
+        )
     mend = f"See why: kubectl -n {facts.namespace} get pods; {kubectl('describe', deployment)}"
     seen = f"{ready} of {wanted} replicas are ready"
     return failed(name, place, seen, mend, layer="milvus", blocks=False)
