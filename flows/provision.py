@@ -12,6 +12,7 @@ from flows.concurrency import Future, begin, named_results, results
 from flows.evidence import Evidence
 from flows.selection import Selection
 from flows.turn import in_turn
+from tasks.adoption import discover
 from tasks.backend_config import apply_backend_config
 from tasks.clients import compute, kubernetes
 from tasks.core.config import CertificateMode
@@ -62,7 +63,7 @@ def _provision(request: ProvisionRequest, evidence: Evidence) -> None:
     """
     steps = Selection(request)
     found = begin(preflight, request)
-    results([found, begin(remember_events, request)])
+    results([found, begin(discover, request), begin(remember_events, request)])
     evidence.project = compute.project(request)
 
     writes = {

@@ -4,12 +4,14 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import parameters
-from flows.concurrency import begin, settled
+from flows.concurrency import begin, results, settled
 from flows.evidence import Evidence
+from tasks.checks import check_live_objects
 from tasks.clients import compute
 from tasks.core.report import Report
 from tasks.core.verify_request import VerifyRequest
 from tasks.dns_record import check_dns_record
+from tasks.drift_events import emit_drift_events
 from tasks.exposure import guard_exposure
 from tasks.inspection import (
     compare_objects,
@@ -47,6 +49,7 @@ def _verify(request: VerifyRequest, evidence: Evidence) -> None:
     looks = {
         "objects": begin(compare_objects, request),
         "deviations": begin(compare_three_ways, request),
+        "checks": begin(check_live_objects, request),
         "symptoms": begin(read_symptoms, request),
         "address": begin(read_address, request),
         "certificate": begin(read_certificate, request),
@@ -76,4 +79,5 @@ def _verify(request: VerifyRequest, evidence: Evidence) -> None:
         evidence.learn_troubles(faults)
         evidence.learn_records(found.get("records"))
         evidence.learn_proof(found.get("proof"))
+    results([begin(emit_drift_events, request)])
     evidence.end_in_the_first_cause()

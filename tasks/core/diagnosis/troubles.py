@@ -145,7 +145,7 @@ def of_deviations(deviations: Iterable[Deviation]) -> Iterator[Trouble]:
         seen = ", ".join(f"{who} {value}" for who, value in sides if value)
         yield Trouble(
             source=Source.DRIFT,
-            layer="compute" if found.compute not in ("", found.intent) else "kubernetes",
+            layer="kubernetes" if found.cluster not in ("", found.intent) else "compute",
             cause="Drifted",
             resource=found.resource,
             observed=f"{found.field}: {found.intent} was asked for, {seen or 'there is none'}",
