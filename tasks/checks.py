@@ -8,7 +8,7 @@ from tasks import cloud_facts, snapshot, steps
 from tasks.clients import compute, dns_records, kubernetes, settings
 from tasks.clients.compute import Compute
 from tasks.clients.kubernetes import Cluster
-from tasks.core import names, progress
+from tasks.core import annotations, names, progress, status
 from tasks.core.checks import (
     Check,
     cloud,
@@ -61,12 +61,13 @@ def read(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> tuple[Fa
         seen = snapshot.read(cluster, api, config)
         in_cloud, problems = cloud_facts.read(api, config, seen)
     settings = resource("ConfigMap", config.namespace, seen.settings[0]["metadata"]["name"]) if seen.settings else ""
+    ingress = seen.objects.get("Ingress", config.namespace, names.ingress(config.release))
     facts = Facts(
         config=config,
         objects=seen.objects,
         cloud=in_cloud,
         now=dt.datetime.now(dt.UTC),
-        address_name=seen.address.name,
+        address_name=status.marks(ingress or {}).get(annotations.STATIC_IP_NAME) or seen.address.name,
         deployments=seen.deployments,
         user_yaml=seen.user_yaml,
         settings_from=settings,

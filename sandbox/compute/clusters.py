@@ -40,6 +40,8 @@ class Clusters:
             "currentMasterVersion": version,
             "network": "default",
             "subnetwork": "default",
+            "ipAllocationPolicy": {"useIpAliases": True},
+            "addonsConfig": {"httpLoadBalancing": {}},
         }
 
     def answer(self, request: Request, segments: list[str]) -> Reply:

@@ -13,10 +13,14 @@ import yaml
 from sandbox.ca import CertificateAuthority
 from sandbox.compute_client import ComputeClient
 from tasks.clients import kubernetes
+from tasks.core import annotations as gke
 from tasks.core import certificates
+from tasks.core.checks import Check, Result
 from tasks.core.config import LoadBalancerConfig, ReleaseManager
 from tasks.core.errors import PreflightFailed
+from tasks.core.progress import Journal
 from tasks.preflight import Found, preflight
+from tests.tasks.test_live_checks import stand
 from tests.tasks.world import World
 
 Json = dict[str, Any]
@@ -447,3 +451,212 @@ def test_a_callback_to_a_host_that_nobody_allowed_is_found_before_the_first_writ
     assert "169.254.169.254:443" in error.resource
     assert "MILVUS_L7_CALLBACK_HOSTS" in error.mend
     assert "computeMetadata" not in str(error)
+
+
+# --- what the run would leave, and what it mends ---------------------------------------------------------------------
+
+
+def told(journal: Journal, name: str) -> Check:
+    """The one check of this name that was judged."""
+    (found,) = (check for check in journal.checks if check.name == name)
+    return found
+
+
+def test_what_provision_mends_is_told_and_stops_nobody(world: World, journal: Journal) -> None:
+    world.install()
+    stand(world.config())
+    world.annotate(kubernetes.SERVICE, {gke.APP_PROTOCOLS: '{"grpc":"HTTP2"}'})
+    before = world.writes()
+
+    check(world.config())
+
+    found = told(journal, "AppProtocolPortNameCheck")
+    assert (found.result, found.blocks) == (Result.FAILED, False)
+    assert found.mend.startswith("provision mends it. By hand: Set it: kubectl")
+    assert world.writes() == before
+
+
+def test_what_provision_cannot_mend_stops_it(refused: Refused, world: World) -> None:
+    world.annotate(kubernetes.SERVICE, {gke.ALPHA_APP_PROTOCOLS: '{"milvus":"HTTP"}'})
+
+    error = refused()
+
+    assert error.cause == "AppProtocolShadow"
+    assert error.mend.endswith(f"annotate service {world.service} {gke.ALPHA_APP_PROTOCOLS}-")
+
+
+def test_a_first_run_finds_no_fault_in_what_does_not_stand_yet(world: World, journal: Journal) -> None:
+    """But that plaintext ends for the Layer-4 address, and that Milvus is open, for which there is a reason."""
+    world.install()
+
+    check(world.config())
+
+    failed = {each.name for each in journal.checks if each.result is Result.FAILED}
+    assert failed <= {"PlaintextClientsCheck", "AnonymousAccessCheck"}
+
+
+def test_a_network_policy_that_shuts_the_load_balancer_out_is_told(refused: Refused, world: World) -> None:
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"]}
+    world.write(
+        {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "deny"}, "spec": spec}
+    )
+
+    error = refused()
+
+    assert (error.cause, error.layer) == ("NetworkPolicy", "network")
+    assert "19530 from 130.211.0.0/22" in error.observed
+    assert "patch networkpolicy deny" in error.mend
+
+
+@pytest.mark.parametrize(
+    ("asked", "cause", "resource"),
+    [
+        pytest.param({"ssl_policy": "nobody"}, "SslPolicyExistence", "sslPolicies/nobody", id="SSL policy"),
+        pytest.param(
+            {"security_policy": "set", "security_policy_name": "nobody"},
+            "SecurityPolicyExistence",
+            "securityPolicies/nobody",
+            id="Cloud Armor policy",
+        ),
+    ],
+)
+def test_a_policy_that_compute_has_not_is_told_before_it_is_named(
+    refused: Refused, asked: Json, cause: str, resource: str
+) -> None:
+    error = refused(**asked)
+
+    assert (error.cause, error.resource) == (cause, resource)
+    assert "gcloud compute" in error.mend
+
+
+def test_a_service_that_the_operator_keeps_is_told_with_the_patch_of_its_cr(refused: Refused, world: World) -> None:
+    owner = {"apiVersion": "milvus.io/v1beta1", "kind": "Milvus", "name": world.release, "uid": "1"}
+    world.patch(kubernetes.SERVICE, {"metadata": {"ownerReferences": [owner]}})
+
+    error = refused()
+
+    assert error.cause == "Ownership"
+    assert f"belongs to Milvus {world.release}" in error.observed
+    assert f"kubectl -n {world.namespace} patch milvus {world.release}" in error.mend
+
+
+def test_who_talks_to_milvus_in_plaintext_is_told_and_stops_nobody(world: World, journal: Journal) -> None:
+    world.install()
+    container = {
+        "name": "app",
+        "image": "app:1",
+        "env": [{"name": "MILVUS_URI", "value": f"http://{world.service}:19530"}],
+    }
+    world.write({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop"}, "spec": {"containers": [container]}})
+
+    check(world.config())
+
+    found = told(journal, "PlaintextClientsCheck")
+    assert f"pod {world.namespace}/shop by REST at variable MILVUS_URI" in found.observed
+    assert not found.blocks
+
+
+# --- rights, quotas, DNS ---------------------------------------------------------------------------------------------
+
+
+def test_a_permission_to_write_is_missed_before_the_first_write(refused: Refused, world: World) -> None:
+    world.faults.arm("compute-forbidden", permission="compute.globalAddresses.create")
+
+    error = refused()
+
+    assert (error.cause, error.layer) == ("PermissionDenied", "compute")
+    assert "compute.globalAddresses.create is not granted" in error.observed
+    assert "gcloud projects add-iam-policy-binding" in error.mend
+
+
+def test_a_run_that_has_nothing_to_write_passes_with_rights_to_read(world: World) -> None:
+    world.install()
+    stand(world.config())
+    for verb in ("patch", "update"):
+        world.faults.arm("kube-forbidden", verb=verb)
+    world.faults.arm("compute-forbidden", permission="compute.globalAddresses.create")
+    reviews = world.reviews()
+
+    found = check(world.config())
+
+    assert "AccessCheck" in found.checks
+    assert world.reviews() == reviews
+
+
+def test_a_chart_object_that_helm_may_not_patch_is_told(refused: Refused, world: World) -> None:
+    world.faults.arm("kube-forbidden", verb="patch", resource="deployments")
+
+    error = refused()
+
+    assert error.resource == f"deployments in {world.namespace}"
+    assert error.cause == "AccessRefused"
+
+
+@pytest.mark.parametrize("metric", ["FORWARDING_RULES", "BACKEND_SERVICES", "STATIC_ADDRESSES", "SSL_CERTIFICATES"])
+def test_a_quota_that_does_not_suffice_is_told_with_its_numbers(refused: Refused, world: World, metric: str) -> None:
+    world.faults.arm("quota-exceeded", metric=metric)
+
+    error = refused()
+
+    assert (error.cause, error.resource) == ("QuotaExceeded", f"quota {metric}")
+    assert "more needed" in error.observed
+    assert "gcloud compute project-info describe" in error.mend
+
+
+def test_caa_that_forbids_google_stops_a_google_managed_certificate_alone(refused: Refused, world: World) -> None:
+    world.record("CAA", '0 issue "digicert.com"')
+
+    error = refused(certificate_mode="google-managed")
+
+    assert (error.cause, error.layer) == ("CaaForbids", "dns")
+    assert f"the CAA records of {world.domain}" in error.observed
+    assert check(world.config()).service_port == 19530
+
+
+def test_caa_of_a_parent_counts_where_the_domain_has_none(refused: Refused, world: World) -> None:
+    world.record("CAA", '0 issue ";"')
+
+    error = refused(certificate_mode="google-managed", domain=f"db.{world.domain}")
+
+    assert f"the CAA records of {world.domain} do not let Google issue" in error.observed
+
+
+def test_a_stray_aaaa_record_is_told_and_stops_nobody(world: World, journal: Journal) -> None:
+    world.install()
+    world.record("AAAA", "2001:db8::7")
+
+    check(world.config(certificate_mode="google-managed"))
+
+    found = told(journal, "StrayAaaaCheck")
+    assert (found.result, found.blocks) == (Result.FAILED, False)
+    assert "Google's certificate is not issued" in found.observed
+
+
+def test_name_servers_that_fail_stop_nobody(world: World, journal: Journal) -> None:
+    world.install()
+    world.faults.arm("dns-servfail")
+
+    check(world.config())
+
+    assert told(journal, "ResolversAgreeCheck").result is Result.FAILED
+
+
+def test_an_api_that_does_not_say_what_we_may_stops_nobody(
+    world: World, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Cloud Resource Manager API may not be enabled in a project."""
+    world.install()
+    monkeypatch.setenv("MILVUS_L7_RESOURCE_MANAGER_ENDPOINT", f"{world.stack.compute.url}/not-there")
+
+    check(world.config())
+
+    assert told(journal, "PermissionsCheck").result is Result.SKIPPED
+
+
+def test_a_cluster_asked_for_by_name_is_looked_at_with_the_gke_api(world: World, journal: Journal) -> None:
+    world.install()
+
+    check(world.config(gke_cluster="sandbox", gke_location="europe-west1"))
+
+    assert told(journal, "VpcNativeCheck").result is Result.PASSED
+    assert told(journal, "HttpLoadBalancingCheck").result is Result.PASSED

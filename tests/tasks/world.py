@@ -5,7 +5,8 @@ Every test has a namespace, a release and an address name of its own, so that no
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -126,6 +127,28 @@ class World:
         )
         assert answer.is_success, answer.text
 
+    @contextmanager
+    def armed(self, fault: str, **parameters: Any) -> Iterator[None]:
+        """A switch of the sandbox."""
+        self.faults.arm(fault, **parameters)
+        try:
+            yield
+        finally:
+            self.faults.clear(fault)
+
+    @contextmanager
+    def recorded(self, kind: str, value: str, domain: str = "") -> Iterator[None]:
+        """A record that somebody adds to the zone."""
+        self.record(kind, value, domain)
+        try:
+            yield
+        finally:
+            self.unrecord(kind, value, domain)
+
+    def unrecord(self, kind: str, value: str, domain: str = "") -> None:
+        """Take a record away again."""
+        self.change_zone({"deletions": [self.a_record(kind, value, domain)]})
+
     def writes(self) -> tuple[int, int]:
         """Writing requests so far: ours at the API server (Helm's among them), ours at Compute and Cloud DNS."""
         assert self.stack.kube is not None
@@ -181,6 +204,7 @@ _KINDS = {
         kubernetes.POD,
         kubernetes.DEPLOYMENT,
         kubernetes.INGRESS,
+        kubernetes.NETWORK_POLICY,
         kubernetes.BACKEND_CONFIG,
         kubernetes.FRONTEND_CONFIG,
         kubernetes.MANAGED_CERTIFICATE,
