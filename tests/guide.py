@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from sandbox import chart_install
+from tasks import milvus_release
 from tasks.clients import kubernetes
 from tests.tasks.world import World, eventually
 
@@ -45,8 +46,17 @@ def follow(world: World, mode: str = "self-managed") -> str:
 
 def turn_on_tls(world: World) -> None:
     """Steps 1 and 2: neither upgrade keeps the values of the one before."""
-    helm_upgrade(world, {"service": {"type": "ClusterIP"}})
-    helm_upgrade(world, TLS)
+    for values in ({"service": {"type": "ClusterIP"}}, TLS):
+        # A Milvus that is stopped while it starts keeps its place in etcd for a minute, and the next one waits.
+        wait_until_ready(world)
+        helm_upgrade(world, values)
+    wait_until_ready(world)
+
+
+def wait_until_ready(world: World) -> None:
+    """`kubectl rollout status`."""
+    name = f"{world.service}-standalone"
+    eventually(lambda: milvus_release.rolled_out(world.read(kubernetes.DEPLOYMENT, name)), seconds=120)
 
 
 def helm_upgrade(world: World, values: Json) -> None:
