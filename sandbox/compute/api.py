@@ -15,12 +15,14 @@ from sandbox.compute.health import Health
 from sandbox.compute.links import Ref
 from sandbox.compute.messages import Reply, Request
 from sandbox.compute.mutations import Caller, Mutations
+from sandbox.compute.regional import RegionalAddresses
 from sandbox.compute.routes import Route, route
 from sandbox.compute.views import Views
 from sandbox.faults import Faults
 
 _LONGEST_WAIT_SECONDS = 120.0
 _COUNTED_AS = {"get": "get", "list": "list", "insert": "create", "patch": "patch", "delete": "delete"}
+_REGIONAL_VERBS = {"POST": "create", "DELETE": "delete"}
 
 
 class ComputeResources:
@@ -33,6 +35,7 @@ class ComputeResources:
         self._limits, self._zones = limits, zones
         self._store, self._operations = mutations.store, mutations.operations
         self._views = Views(mutations)
+        self._regional = RegionalAddresses(mutations.store.project)
 
     async def answer(self, request: Request, version: str, segments: list[str]) -> Reply:
         """Answer a request whose path after `projects/` is `segments`."""
@@ -58,9 +61,14 @@ class ComputeResources:
                 return await self._operation(request, "", rest)
             case ["zones", zone, "operations", *rest]:
                 return await self._operation(request, zone, rest)
+            case ["regions", region, "addresses" | "operations" as collection, *rest]:
+                self._place("regions", region)
+                permission = f"compute.addresses.{_REGIONAL_VERBS.get(request.method, 'get')}"
+                self._check(permission.removeprefix("compute."), permission, path, request.method)
+                return self._regional.answer(request, region, [collection, *rest])
             case ["regions", region, collection] if request.method == "GET" and collection in COLLECTIONS:
                 self._place("regions", region)
-                # Regional resources exist in the API, but the sandbox has none of them.
+                # Other regional resources exist in the API, but the sandbox has none of them.
                 return Reply(views.listing(COLLECTIONS[collection].kind, "/".join([path, *segments]), []), verb="list")
             case ["regions", _, collection, _] if request.method == "GET" and collection in COLLECTIONS:
                 raise errors.not_found("/".join([path, *segments]))
@@ -161,6 +169,10 @@ class ComputeResources:
         scopes |= {f"zones/{zone}": [] for zone in self._zones}
         for item in items:
             scopes[views.scope_of(item)].append(item)
+        if collection == "addresses" and not token:
+            for scope, address in self._regional.all():
+                if not (expression := request.query.get("filter", "")) or filters.parse(expression)(address):
+                    scopes.setdefault(scope, []).append(address)
         identifier = f"{path}/aggregated/{collection}"
         return Reply(views.aggregated(collection, views.kinds(collection), identifier, scopes, token), verb="list")
 

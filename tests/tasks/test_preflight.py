@@ -388,6 +388,22 @@ def test_an_internal_address_of_our_name_is_told(refused: Refused, world: World,
     assert "address_name" in error.mend
 
 
+def test_a_regional_address_of_our_name_is_told_as_such(
+    world: World, journal: Journal, somebody: ComputeClient
+) -> None:
+    """`gcloud compute addresses create NAME --region R`, where an external Ingress needs `--global`."""
+    world.install()
+    region = "sandbox-zone"
+    somebody.insert(f"regions/{region}/addresses", {"name": world.service})
+
+    check(world.config())
+
+    found = told(journal, "StaticAddressScopeCheck")
+    assert (found.result, found.blocks) == (Result.FAILED, False)
+    assert found.observed.startswith(f"is an address of region {region} (192.0.2.")
+    assert "gcloud compute addresses list" in found.mend
+
+
 def test_an_address_that_serves_another_load_balancer_is_told_with_its_rule(
     refused: Refused, world: World, somebody: ComputeClient
 ) -> None:
