@@ -16,6 +16,7 @@ from tasks import exposure
 from tasks.backend_config import apply_backend_config
 from tasks.clients import compute, doors, kubernetes, settings
 from tasks.clients.doors import Unreachable
+from tasks.core import annotations, status
 from tasks.core.checks import Check, Result
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ExposureRefused
@@ -247,6 +248,7 @@ def build(world: World) -> Iterator[Build]:
             step.fn(config)
         address = reserve_address.fn(config).address
         apply_ingress.fn(config)
+        eventually(lambda: annotations.HTTPS_FORWARDING_RULE in status.marks(world.read(kubernetes.INGRESS)))
         return config, wait_for_address.fn(config, address)
 
     yield make
