@@ -33,6 +33,8 @@ def choice(
 ) -> Choice:
     """The address by what stands there.
 
+    What somebody has changed in an Ingress of ours does not count: the usual name is wanted back then.
+
     Args:
         config: whose `address_name` decides if it is given.
         ingress: ours, or the one of the published guide; None if there is none.
@@ -44,6 +46,8 @@ def choice(
     by_name = {str(each["name"]): str(each.get("address", "")) for each in reserved}
     marks = status.marks(ingress)
     wanted = config.address_name or marks.get(annotations.STATIC_IP_NAME, "")
+    if not config.address_name and wanted and _changed_by_others(ingress):
+        wanted = config.address
     if wanted in by_name:
         return Choice(wanted, named=wanted != marks.get(annotations.STATIC_IP))
     address = status.ingress_address(ingress)
@@ -54,6 +58,20 @@ def choice(
     if not holder and address and any(rule.get("IPAddress") == address for rule in rules):
         return Choice(_free(name, by_name), promote=address)
     return Choice(name)
+
+
+def _changed_by_others(ingress: Resource) -> bool:
+    """Whether the name in an Ingress of ours is not what we wrote there: that is drift, and nobody's intent."""
+    return status.ours(ingress) and not any(
+        f"f:{annotations.STATIC_IP_NAME}" in _owned_annotations(entry)
+        for entry in ingress["metadata"].get("managedFields") or []
+        if entry.get("manager") == names.FIELD_MANAGER and entry.get("operation") == "Apply"
+    )
+
+
+def _owned_annotations(entry: Resource) -> Resource:
+    found: Resource = ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or {}
+    return found
 
 
 def _promoted(name: str, marks: Mapping[str, str]) -> bool:

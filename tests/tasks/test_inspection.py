@@ -1,6 +1,7 @@
 """Intent, cluster and Compute are compared in a small GKE: what stands as asked for is silent, each edit is named."""
 
 import copy
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -420,6 +421,14 @@ CLUSTER = [
     pytest.param(
         kubernetes.INGRESS,
         "{release}-milvus",
+        {"metadata": {"annotations": {annotations.STATIC_IP_NAME: "another"}}},
+        {"metadata": {"annotations": {annotations.STATIC_IP_NAME: "{release}-milvus"}}},
+        (f"metadata.annotations.{annotations.STATIC_IP_NAME}", "{release}-milvus", "another", ""),
+        id="another address at the Ingress",
+    ),
+    pytest.param(
+        kubernetes.INGRESS,
+        "{release}-milvus",
         {"metadata": {"annotations": {annotations.ALLOW_HTTP: "false"}}},
         {"metadata": {"annotations": {annotations.ALLOW_HTTP: "true"}}},
         (f"metadata.annotations.{annotations.ALLOW_HTTP}", "true", "false", ""),
@@ -432,7 +441,10 @@ CLUSTER = [
 def test_an_edit_in_the_cluster_is_named_with_compute_on_our_side(
     standing: Standing, kind: kubernetes.Kind, name: str, change: Json, back: Json, row: tuple[str, ...]
 ) -> None:
-    name = name.format(release=standing.world.release)
+    release = standing.world.release
+    name = name.format(release=release)
+    back = json.loads(json.dumps(back).replace("{release}", release))
+    row = tuple(each.replace("{release}", release) for each in row)
     standing.patch(kind, change, back, name)
 
     (found,) = compare_three_ways.fn(standing.config)

@@ -248,6 +248,24 @@ def test_a_load_balancer_keeps_the_address_it_has(
     assert choice(a_config(), ingress, resources, [{"IPAddress": each} for each in rules]) == chosen
 
 
+def ours(name: str, manager: str) -> Json:
+    """An Ingress with our label that names an address, written by somebody."""
+    ingress = an_ingress(**{NAMED: name})
+    ingress["metadata"]["labels"] = {"app.kubernetes.io/managed-by": "milvus-gke-l7"}
+    fields: Json = {"f:metadata": {"f:annotations": {f"f:{NAMED}": {}}}}
+    operation = "Apply" if manager == "milvus-gke-l7" else "Update"
+    ingress["metadata"]["managedFields"] = [{"manager": manager, "operation": operation, "fieldsV1": fields}]
+    return ingress
+
+
+@pytest.mark.parametrize(("manager", "chosen"), [("milvus-gke-l7", "office"), ("kubectl-edit", "my-release-milvus")])
+def test_a_name_that_somebody_wrote_into_our_ingress_is_drift_and_no_choice(manager: str, chosen: str) -> None:
+    """One that we wrote there ourselves, when we took it over, is kept."""
+    reserved = [{"name": "office", "address": IP}, {"name": "my-release-milvus", "address": "203.0.113.99"}]
+
+    assert choice(a_config(), ours("office", manager), reserved, []) == Choice(chosen)
+
+
 def test_an_address_that_is_asked_for_by_name_is_taken_whatever_there_is() -> None:
     config = a_config(address_name="mine")
     held = [{"name": "k8s2-fr-a", "address": IP}]
