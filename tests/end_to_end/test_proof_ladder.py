@@ -11,10 +11,11 @@ import pytest
 
 from flows.provision import provision
 from sandbox.stack import Stack
-from tasks import backend_facts, milvus_connection, proof
+from tasks import backend_facts, exposure, milvus_connection, proof
 from tasks.clients import kubernetes
 from tasks.clients.kubernetes import Kind
 from tasks.core import annotations, names, progress, status
+from tasks.core.checks import Check, Result
 from tasks.core.errors import ProofFailed
 from tasks.core.ladder import RUNGS, Fault
 from tasks.core.progress import Journal
@@ -202,3 +203,36 @@ def restart(user_yaml: str) -> None:
     cluster.merge_patch(kubernetes.CONFIG_MAP, namespace, SERVICE, {"data": {"user.yaml": user_yaml}})
     template = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": str(time.time())}}}
     cluster.merge_patch(kubernetes.DEPLOYMENT, namespace, f"{SERVICE}-standalone", {"spec": {"template": template}})
+
+
+# --- what strangers find ----------------------------------------------------------------------------------------------
+
+
+def test_an_ingress_that_leads_to_the_management_port_is_found_from_outside(target: Callable[..., Target]) -> None:
+    """It takes orders without a password (milvus-io/milvus#50763)."""
+    rules = read(kubernetes.INGRESS, SERVICE)["spec"]["rules"]
+    metrics = {"service": {"name": SERVICE, "port": {"number": 9091}}}
+    extra = {"path": "/metrics", "pathType": "Exact", "backend": metrics}
+    open_door = [{**rules[0], "http": {"paths": [extra, *rules[0]["http"]["paths"]]}}]
+    address = target().address
+    with patched(kubernetes.INGRESS, SERVICE, {"spec": {"rules": open_door}}, {"spec": {"rules": rules}}):
+        deadline = time.monotonic() + 60
+        while (found := management_port(address)).result is not Result.FAILED:
+            assert time.monotonic() < deadline, found
+
+    assert found.ends_the_run
+    assert found.observed == f"https://{DOMAIN} serves /metrics of port 9091"
+
+
+def management_port(address: str) -> Check:
+    checks = exposure.judge(a_config(), address)
+    return next(check for check in checks if check.name == "ManagementPortCheck")
+
+
+def test_port_80_leads_to_https(target: Callable[..., Target]) -> None:
+    found = {check.name: check for check in exposure.judge(a_config(), target().address)}
+
+    assert found["PlainHttpCheck"].result is Result.PASSED
+    assert "sent to HTTPS (301)" in found["PlainHttpCheck"].observed
+    assert found["ManagementPortCheck"].result is Result.PASSED
+    assert found["AnonymousAccessCheck"].observed.endswith("because: an empty Milvus on a loopback address")
