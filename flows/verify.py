@@ -72,7 +72,6 @@ def _verify(request: VerifyRequest, evidence: Evidence) -> None:
                 address,
                 evidence.expected_fingerprint,
                 once=bool(evidence.troubles),
-                after=list(looks.values()),
             ),
         }
         found, faults = settled(meetings)

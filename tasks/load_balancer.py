@@ -14,7 +14,7 @@ from tasks import events, steps, waiting
 from tasks.clients import compute, kubernetes
 from tasks.clients.compute import Compute
 from tasks.core import annotations, diagnosis, names, status
-from tasks.core.config import LoadBalancerConfig
+from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
 from tasks.polling import Ready
 
@@ -63,20 +63,23 @@ def wait_for_backends(config: LoadBalancerConfig) -> LoadBalancer:
         # Once is enough: it only explains what is seen.
         return read_health_check(api, walked[0].backend_services)
 
+    def told() -> Finding | None:
+        return events.worst(cluster, config, (name, names.service(config.release)))
+
     def look() -> Ready[LoadBalancer] | Finding:
         if not walked:
             live = cluster.read(kubernetes.INGRESS, namespace, name) or {}
             chain = walk(api, status.marks(live))
             if isinstance(chain, Finding):
-                return events.worst(cluster, config, (name, names.service(config.release))) or chain
+                return told() or _without_certificate(config, status.marks(live)) or chain
             walked.append(chain)
         health = read_health(api, walked[0].backend_services)
         if health.ready:
             return Ready(walked[0].model_copy(update={"healthy_endpoints": health.healthy}))
-        if not health.groups:
-            found = events.worst(cluster, config, (name, names.service(config.release)))
-            if found:
-                return found
+        heard = told()
+        if heard and (not health.groups or heard.outlook is Outlook.STOP or heard.layer == "network"):
+            # Endpoints nobody can reach are unhealthy, too; who must open the firewall stands in an event.
+            return heard
         return diagnosis.of_health(health.groups, health_check(), namespace=namespace, service=name)
 
     found = waiting.until(
@@ -87,6 +90,20 @@ def wait_for_backends(config: LoadBalancerConfig) -> LoadBalancer:
     )
     steps.logger().info("%s: %d endpoints are healthy", resource, found.healthy_endpoints)
     return found
+
+
+def _without_certificate(config: LoadBalancerConfig, marks: dict[str, str]) -> Finding | None:
+    """Whether there is no HTTPS front end because Google's certificate is not on the Ingress (gke.md §5.4)."""
+    if config.certificate_mode is not CertificateMode.GOOGLE_MANAGED or marks.get(annotations.PRE_SHARED_CERT):
+        return None
+    return Finding(
+        Outlook.WAIT,
+        "certificate",
+        "NoCertificateAttached",
+        "the ManagedCertificate is not on the Ingress yet, in annotation " + annotations.PRE_SHARED_CERT,
+        "Google's controller puts it there once it has made the certificate; see why not: "
+        f"kubectl -n {config.namespace} describe managedcertificate {names.certificate(config.release)}",
+    )
 
 
 def walk(api: Compute, marks: dict[str, str]) -> LoadBalancer | Finding:

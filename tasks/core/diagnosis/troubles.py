@@ -111,8 +111,11 @@ def of_error(error: ProvisioningError) -> Trouble:
 
 
 def of_finding(finding: Finding, resource: str, source: Source) -> Trouble:
-    """A judged observation; one of a controller that has not given up is told behind the others."""
-    if source is Source.CONTROLLER and finding.outlook is not Outlook.STOP:
+    """A judged observation; one of a controller that has not given up is told behind the others.
+
+    But for a firewall that somebody else must open: that makes unhealthy what is looked at before it.
+    """
+    if source is Source.CONTROLLER and finding.outlook is not Outlook.STOP and finding.layer != "network":
         source = Source.PROGRESS
     return Trouble(
         source=source,
