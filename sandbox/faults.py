@@ -45,6 +45,10 @@ CATALOGUE: dict[str, Kind] = {
         "a domain of a Google-managed certificate gets this Compute domain status",
         {"domain": "", "status": "FAILED_CAA_FORBIDDEN"},
     ),
+    "certificate-failed": Kind(
+        "a Google-managed certificate that is not issued yet gets this Compute status",
+        {"status": "PROVISIONING_FAILED_PERMANENTLY"},
+    ),
     "readiness-gate-stall": Kind("pods stay NotReady behind their NEG readiness gate"),
     # Kubernetes API
     "kube-forbidden": Kind(

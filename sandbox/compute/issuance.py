@@ -110,12 +110,14 @@ class Issuance:
             self._ready_at.pop(resource["id"], None)
         else:
             self._ready_at[resource["id"]] = verdict.ready_at
-        managed = resource["managed"] | {"status": verdict.status, "domainStatus": verdict.domains}
+        failed = self._faults.armed().get("certificate-failed")
+        status = failed["status"] if failed else verdict.status
+        managed = resource["managed"] | {"status": status, "domainStatus": verdict.domains}
         if managed == resource["managed"]:
             return
-        log.info("certificate %s: %s %s", ref.name, verdict.status, verdict.domains)
+        log.info("certificate %s: %s %s", ref.name, status, verdict.domains)
         changed = resource | {"managed": managed}
-        self._store.put(ref, self._issued(ref, changed, now) if verdict.status == "ACTIVE" else changed)
+        self._store.put(ref, self._issued(ref, changed, now) if status == "ACTIVE" else changed)
 
     def _issued(self, ref: Ref, resource: dict[str, Any], now: dt.datetime) -> dict[str, Any]:
         leaf = self._ca.issue(*resource["managed"]["domains"])
