@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tasks.clients import async_milvus, milvus
+from tasks.clients.proof_collection import WrongAnswer
 from tasks.climb import Broken, Clock, Skipped, Target
 from tasks.core import rung_faults
 from tasks.core.backend_faults import Backends
@@ -157,7 +158,7 @@ class ClientRungs:
     def _asked(self, ask: Callable[[float], T], most_seconds: float) -> T:
         try:
             return ask(max(1.0, self._clock.left(most_seconds)))
-        except milvus.WrongAnswer as wrong:
+        except WrongAnswer as wrong:
             mend = "Search by hand, and see Milvus' log: kubectl logs -l app.kubernetes.io/name=milvus --tail=50"
             raise Broken(Fault("milvus", "WrongAnswer", str(wrong), mend)) from None
         except Exception as error:

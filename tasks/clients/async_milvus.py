@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.clients import milvus
+from tasks.clients import milvus, proof_collection
 
 _TO_CLOSE_SECONDS = 2.0
 
@@ -21,7 +21,7 @@ def search(arguments: Mapping[str, Any], collection: str, seconds: float) -> str
         seconds: for all of it.
 
     Raises:
-        milvus.WrongAnswer: another row came back, or none.
+        WrongAnswer: another row came back, or none.
         milvus.Timeout: it took longer.
         Exception: whatever pymilvus raises.
     """
@@ -45,10 +45,10 @@ async def _search(arguments: Mapping[str, Any], collection: str, seconds: float)
         version = await client.get_server_version(timeout=seconds)
         if not collection:
             return f"Milvus {version}, {len(await client.list_collections(timeout=seconds))} collections listed"
-        vector = milvus.basis_vector(0)
+        vector = proof_collection.basis_vector(0)
         hits = (await client.search(collection, [vector], limit=1, consistency_level="Strong", timeout=seconds))[0]
         if not hits or hits[0]["id"] != 0:
-            raise milvus.WrongAnswer(f"searched for row 0, found {hits[0]['id'] if hits else 'nothing'}")
+            raise proof_collection.WrongAnswer(f"searched for row 0, found {hits[0]['id'] if hits else 'nothing'}")
         return f"Milvus {version}, row 0 found at distance {hits[0]['distance']:.4f}"
     finally:
         await client.close()

@@ -8,32 +8,26 @@ import contextlib
 import logging
 import math
 import os
-import secrets
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from tasks.clients import imports
+from tasks.clients import imports, proof_collection
+from tasks.clients.proof_collection import Found
 
 T = TypeVar("T")
 
 # Read once, when grpc is imported for the first time, whoever does that; it writes handshake failures to stderr.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-_DIMENSION = 8
 _LOGICAL_BITS = 18
 """Of a Milvus timestamp; above them are Unix milliseconds (milvus pkg/util/tsoutil)."""
 
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
-
-
-class WrongAnswer(Exception):
-    """Milvus answered, but not what it should."""
 
 
 class Timeout(Exception):
@@ -62,16 +56,6 @@ def load() -> Any:
         finally:
             logging.config.dictConfig = real
     return pymilvus
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search found: the rows that were inserted, the nearest one, its distance; and when they were sent."""
-
-    rows: int
-    nearest: int
-    distance: float
-    inserted_at: float = 0.0
 
 
 class Client:
@@ -126,7 +110,8 @@ class Client:
         Raises:
             WrongAnswer: another row came back, or none.
         """
-        found = self._bounded(lambda client, left: _write_and_search(client, collection, max(1, int(left))), seconds)
+        write_and_search = proof_collection.write_and_search
+        found = self._bounded(lambda client, left: write_and_search(client, collection, max(1, int(left))), seconds)
         self._clock_ahead_seconds = self._read_clock(collection, found.inserted_at) - found.inserted_at
         return found
 
@@ -144,7 +129,7 @@ class Client:
         self._bounded(
             lambda client, _left: client.search(
                 collection,
-                [basis_vector(0)],
+                [proof_collection.basis_vector(0)],
                 limit=1,
                 consistency_level="Customized",
                 guarantee_timestamp=math.ceil(at * 1000 + 1) << _LOGICAL_BITS,  # both stamps are cut to milliseconds
@@ -208,34 +193,6 @@ def in_time(work: Callable[[], T], seconds: float, give_up: Callable[[], None] =
     if errors:
         raise errors[0]
     return results[0]
-
-
-def basis_vector(row: int) -> list[float]:
-    """The vector of a row of the proof's collection."""
-    return [float(row == place) for place in range(_DIMENSION)]
-
-
-def _write_and_search(client: Any, collection: str, seconds: int) -> Found:
-    rows = [{"id": row, "vector": basis_vector(row)} for row in range(_DIMENSION)]
-    wanted = secrets.randbelow(_DIMENSION)
-    types = load().DataType
-    schema = client.create_schema()
-    schema.add_field("id", types.INT64, is_primary=True)
-    schema.add_field("vector", types.FLOAT_VECTOR, dim=_DIMENSION)
-    index = client.prepare_index_params("vector", index_type="AUTOINDEX", metric_type="L2")
-    client.create_collection(collection, schema=schema, consistency_level="Strong", timeout=seconds)
-    # Not waited for: nothing is there to be indexed yet, and pymilvus would look again after half a second only.
-    client.create_index(collection, index, sync=False, timeout=seconds)
-    client.load_collection(collection, timeout=seconds)
-    begun = time.time()
-    inserted = client.insert(collection, rows, timeout=seconds)["insert_count"]
-    if inserted != len(rows):
-        raise WrongAnswer(f"{len(rows)} rows were sent, {inserted} were taken")
-    vector = rows[wanted]["vector"]
-    hits = client.search(collection, [vector], limit=1, consistency_level="Strong", timeout=seconds)[0]
-    if not hits or hits[0]["id"] != wanted:
-        raise WrongAnswer(f"searched for row {wanted}, found {hits[0]['id'] if hits else 'nothing'}")
-    return Found(inserted, wanted, float(hits[0]["distance"]), begun)
 
 
 @contextlib.contextmanager
