@@ -87,9 +87,15 @@ def _occurrence(event: Event) -> tuple[str, str]:
     return str(event.get("count")), status.event_time(event)
 
 
-def heard(cluster: Cluster, namespace: str, name: str, kind: str) -> bool:
-    """Whether anybody has written an event on an object within the hour that events live."""
-    return any(_kind(event).lower() == kind.lower() for event in _of(cluster, namespace, name))
+def silence(cluster: Cluster, ingress: Mapping[str, Any]) -> Finding | None:
+    """That an Ingress has neither an address nor a single event within the hour that events live.
+
+    It waits: a controller writes its first event within seconds, but one that has just been started, later.
+    """
+    namespace, name = str(ingress["metadata"]["namespace"]), str(ingress["metadata"]["name"])
+    if status.ingress_address(ingress) or any(_kind(each) == "Ingress" for each in _of(cluster, namespace, name)):
+        return None
+    return diagnosis.of_silence(namespace, name)
 
 
 def _kind(event: Event) -> str:

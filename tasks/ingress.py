@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from tasks import applying, deleting, events, global_address, leftovers, receipt, steps, waiting
 from tasks.clients import compute, kubernetes
 from tasks.clients.kubernetes import Cluster
-from tasks.core import diagnosis, inventory, manifests, names, status
+from tasks.core import inventory, manifests, names, status
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
 from tasks.core.errors import ResourceFailed
@@ -83,9 +83,8 @@ def wait_for_address(config: LoadBalancerConfig, reserved: str) -> str:
             return Ready(address)
         if found := events.worst(cluster, config, (name, names.service(config.release))):
             return found
-        if not address and not events.heard(cluster, namespace, name, "Ingress"):
-            # A controller writes its first event within seconds; one that has just been started, later.
-            return dataclasses.replace(diagnosis.of_silence(namespace, name), outlook=Outlook.WAIT)
+        if found := events.silence(cluster, live):
+            return found
         seen = f"has address {address}, not yet {reserved}" if address else "has no address yet"
         return Finding(Outlook.WAIT, "ingress", "NoAddress", seen, _describe(namespace, name))
 

@@ -66,12 +66,15 @@ def wait_for_backends(config: LoadBalancerConfig) -> LoadBalancer:
     def told() -> Finding | None:
         return events.worst(cluster, config, (name, names.service(config.release)))
 
+    def silence(live: dict[str, Any]) -> Finding | None:
+        return events.silence(cluster, live) if live else None
+
     def look() -> Ready[LoadBalancer] | Finding:
         if not walked:
             live = cluster.read(kubernetes.INGRESS, namespace, name) or {}
             chain = walk(api, status.marks(live))
             if isinstance(chain, Finding):
-                return told() or _without_certificate(config, status.marks(live)) or chain
+                return told() or silence(live) or _without_certificate(config, status.marks(live)) or chain
             walked.append(chain)
         health = read_health(api, walked[0].backend_services)
         if health.ready:

@@ -3,6 +3,7 @@
 The looks are those of the waits; nothing is waited for here.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
 from tasks import events, load_balancer, managed_certificate, milvus_release, steps
@@ -11,7 +12,7 @@ from tasks.clients.compute import Compute
 from tasks.clients.kubernetes import Cluster
 from tasks.core import diagnosis, names, status
 from tasks.core.config import CertificateMode, LoadBalancerConfig
-from tasks.core.diagnosis import Finding, troubles
+from tasks.core.diagnosis import Finding, Outlook, troubles
 from tasks.core.diagnosis.troubles import Source, Trouble
 from tasks.core.errors import ProvisioningError
 
@@ -70,15 +71,16 @@ def _of_load_balancer(cluster: Cluster, api: Compute, config: LoadBalancerConfig
     live = cluster.read(kubernetes.INGRESS, config.namespace, name)
     if live is None:
         return
-    if not status.ingress_address(live) and not events.heard(cluster, config.namespace, name, "Ingress"):
-        yield troubles.of_finding(diagnosis.of_silence(config.namespace, name), resource, Source.CONTROLLER)
+    if found := events.silence(cluster, live):
+        # Nobody is at it: no step on the way, as it is while somebody waits.
+        yield troubles.of_finding(dataclasses.replace(found, outlook=Outlook.STOP), resource, Source.CONTROLLER)
     chain = load_balancer.walk(api, status.marks(live))
     if isinstance(chain, Finding):
         return
     health = load_balancer.read_health(api, chain.backend_services)
     if not health.ready:
         check = load_balancer.read_health_check(api, chain.backend_services)
-        found = diagnosis.of_health(
+        ill = diagnosis.of_health(
             health.groups, check, namespace=config.namespace, service=names.service(config.release)
         )
-        yield troubles.of_finding(found, f"backends of {resource}", Source.HEALTH)
+        yield troubles.of_finding(ill, f"backends of {resource}", Source.HEALTH)

@@ -76,7 +76,9 @@ def test_a_run_ends_in_the_error_that_was_raised_where_there_was_one() -> None:
 
 
 def test_drift_alone_is_told_field_by_field() -> None:
-    policy = DRIFT.model_copy(update={"field": "securityPolicy", "intent": "office", "cluster": "office", "compute": ""})
+    policy = DRIFT.model_copy(
+        update={"field": "securityPolicy", "intent": "office", "cluster": "office", "compute": ""}
+    )
 
     error = troubles.as_error(troubles.in_order(troubles.of_deviations([DRIFT, policy])))
 
@@ -97,6 +99,6 @@ def test_the_report_has_them_in_order_and_nothing_but_facts() -> None:
     made = report.build(config, Journal(), troubles=ordered, error=troubles.as_error(ordered))
 
     facts = json.loads(made.as_json())
-    assert [trouble["cause"] for trouble in facts["troubles"]][0] == facts["error"]["cause"] == "AppProtocolPortName"
+    assert facts["troubles"][0]["cause"] == facts["error"]["cause"] == "AppProtocolPortName"
     assert set(facts["troubles"][0]) == {"layer", "cause", "resource", "observed", "mend"}
     assert "causes first" in report.markdown(made)

@@ -57,7 +57,7 @@ def of_event(
 def of_silence(namespace: str, name: str) -> Finding:
     """An Ingress without an address and without a single event: no controller feels responsible (gke.md §2.3, §14)."""
     return Finding(
-        _STOP,
+        _WAIT,
         "ingress",
         "NoController",
         "has no address and nobody has written an event on it",
