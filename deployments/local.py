@@ -72,8 +72,8 @@ def up(directory: Folder = Path(".run/local"), latency: Latency = "fast") -> Non
     _say(
         f"\nPrefect UI:  {url.removesuffix('/api')}\n\nTry next:\n"
         f"  . {here}/env.sh                    # kubectl, gcloud, prefect and milvus-l7 now see the sandbox\n"
-        f"  milvus-l7 provision --set domain={DOMAIN}\n"
-        f"  prefect deployment run provision/provision -p domain={DOMAIN} --watch\n"
+        f"  milvus-l7 provision --set domain={DOMAIN} --set open_milvus_reason='the sandbox'\n"
+        f"  prefect deployment run provision/provision -p domain={DOMAIN} -p open_milvus_reason='the sandbox' --watch\n"
         "  kubectl get ingress,service,pods\n"
         "  python -m sandbox fault list        # what can go wrong\n"
         "  make down                           # stop everything"
@@ -141,7 +141,12 @@ def _provision_and_show(variables: Mapping[str, str], mode: str) -> bool:
     """Start a run by the API, as a ticket system would, wait for its end, print its report."""
     import httpx
 
-    parameters = {"domain": DOMAIN, "certificate_mode": mode, "ticket": f"DEMO-{mode}"}
+    parameters = {
+        "domain": DOMAIN,
+        "certificate_mode": mode,
+        "ticket": f"DEMO-{mode}",
+        "open_milvus_reason": "an empty Milvus in the sandbox",
+    }
     if mode == "google-managed":
         parameters |= {"dns_managed_zone": "sandbox-zone"}
     begun = time.monotonic()

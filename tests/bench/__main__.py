@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.bench import fleet, notice, provisioning, runs, startup
+from tests.bench import faults, fleet, notice, provisioning, runs, startup
 from tests.bench.figures import Figure, table
 from tests.bench.programs import say
 
@@ -26,6 +26,7 @@ class Part(StrEnum):
     NOTICE = "notice"
     RUNS = "runs"
     FLEET = "fleet"
+    FAULTS = "faults"
 
 
 _MEASURES: dict[Part, Callable[[Path], list[Figure]]] = {
@@ -33,6 +34,7 @@ _MEASURES: dict[Part, Callable[[Path], list[Figure]]] = {
     Part.PROVISION: provisioning.measure,
     Part.NOTICE: notice.measure,
     Part.RUNS: runs.measure,
+    Part.FAULTS: faults.measure,
 }
 
 

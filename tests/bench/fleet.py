@@ -28,6 +28,7 @@ from tests import postgres
 from tests.bench.figures import Figure
 from tests.bench.memory import Watch
 from tests.bench.programs import ROOT, ProgramFailed, clean_environment, say
+from tests.conftest import QUICK
 
 SIZES = (1, 10)
 _POOL = "bench"
@@ -141,7 +142,7 @@ class _Bench:
         say(f"fleet of {size}, {self.name}: installing")
         targets = [self._install(f"f{size}-{number}") for number in range(1, size + 1)]
         file = self.directory / f"targets-{size}.yaml"
-        file.write_text(yaml.safe_dump({"defaults": {"only_steps": list(_STEPS)}, "targets": targets}))
+        file.write_text(yaml.safe_dump({"defaults": {"only_steps": list(_STEPS), **QUICK}, "targets": targets}))
         with httpx.Client(base_url=self.variables["PREFECT_API_URL"] + "/", timeout=60) as api:
             fleet = self._create(api, file, size)
             before, log = self._calls(), self._log_size()

@@ -11,7 +11,7 @@ import pytest
 from deployments import local, prefect_server
 from sandbox.stack import Stack
 from tasks.core import webhooks
-from tests.conftest import DOMAIN
+from tests.conftest import DOMAIN, QUICK
 from tests.deployments.ticket_world import Prefect, a_bridge, until
 from tests.tasks.receiver import receiving
 
@@ -47,7 +47,7 @@ def test_from_a_signed_ticket_to_a_signed_outcome(stack: Stack, prefect_api: str
         }
         try:
             with a_bridge(tmp_path, bridge_settings) as bridge:
-                parameters = {"domain": DOMAIN, "release": "my-release", "callback_url": tickets.url}
+                parameters = {"domain": DOMAIN, "release": "my-release", "callback_url": tickets.url} | QUICK
                 body = json.dumps({"ticket": "E-1", "parameters": parameters}).encode()
                 headers = {"content-type": "application/json", **signed(body)}
                 run = httpx.post(f"{bridge.url}/tickets", content=body, headers=headers, timeout=30).json()

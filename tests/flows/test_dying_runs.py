@@ -12,7 +12,7 @@ from tasks import milvus_release
 from tasks.clients import compute, kubernetes
 from tasks.core import names
 from tasks.core.config import LoadBalancerConfig
-from tests.conftest import a_config
+from tests.conftest import QUICK, a_config
 from tests.flows import mortal
 from tests.flows.workplace import Workplace
 
@@ -76,7 +76,7 @@ def test_killed_at_every_border_of_a_step_the_next_run_takes_over(workplace: Wor
 
 
 def live(workplace: Workplace, release: Release) -> int:
-    return mortal.die_or_end(workplace.environment, {**release.parameters, "proof_timeout_seconds": 60})
+    return mortal.die_or_end(workplace.environment, {**QUICK, **release.parameters, "proof_timeout_seconds": 60})
 
 
 def assert_like_one_healthy_run(release: Release) -> None:

@@ -44,6 +44,7 @@ from tasks.core import progress
 from tasks.core.errors import ConfigurationError
 from tasks.core.fleet import FleetFailed
 from tasks.core.progress import Journal
+from tests.conftest import QUICK
 
 pytestmark = pytest.mark.slow
 
@@ -333,7 +334,7 @@ def test_real_load_balancers_one_of_which_needs_a_release_that_is_installed_betw
         {"domain": "second.milvus.example", "release": "second", "namespace": "second"},
         {"domain": "third.milvus.example", "release": "my-release", "namespace": "third", "address_name": "third"},
     ]
-    defaults = {"dns_managed_zone": "sandbox-zone", "proof_timeout_seconds": 60}
+    defaults = {"dns_managed_zone": "sandbox-zone", "proof_timeout_seconds": 60} | QUICK
     _install(stack, "second", "second")
 
     with working(field, "sandbox", {**field.variables, **stack.env}):

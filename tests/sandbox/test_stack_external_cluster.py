@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from sandbox.kube_client import KubeClient
+from tests.conftest import QUICK
 
 pytestmark = pytest.mark.slow
 
@@ -112,6 +113,7 @@ def sandbox(verb: str, directory: Path, *more: str) -> str:
 def provision(variables: dict[str, str], folder: Path) -> Json:
     """Run the command with a Prefect server of its own; returns its report."""
     command = [str(Path(sys.executable).with_name("milvus-l7")), "provision", "--set", f"domain={DOMAIN}"]
+    command += [word for key, value in QUICK.items() for word in ("--set", f"{key}={value}")]
     environment = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
     environment |= variables | {"PREFECT_HOME": str(folder / "prefect"), "XDG_STATE_HOME": str(folder / "state")}
     result = subprocess.run(

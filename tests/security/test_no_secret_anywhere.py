@@ -30,7 +30,7 @@ from deployments import local, prefect_server
 from sandbox.ca import CertificateAuthority
 from sandbox.milvus import package
 from sandbox.stack import CLUSTER, DNS_ZONE, LOCATION, Stack
-from tests.conftest import DOMAIN
+from tests.conftest import DOMAIN, QUICK
 from tests.security import secrets_search
 from tests.security.secrets_search import Find, Secret, Watcher
 
@@ -152,7 +152,7 @@ def _run_everything(stack: Stack, found: Scene, state: Path, outside: Path) -> N
 
 def _run(prefect: httpx.Client, found: Scene, name: str, parameters: dict[str, Any]) -> None:
     deployment = local._call(prefect, "GET", "deployments/name/provision/provision")["id"]
-    body = {"parameters": {"domain": DOMAIN} | parameters}
+    body = {"parameters": {"domain": DOMAIN} | QUICK | parameters}
     run = local._call(prefect, "POST", f"deployments/{deployment}/create_flow_run", body)
     found.states[name] = local._await(prefect, run["id"])["type"]
     filters = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}, "key": {"like_": "milvus-l7-report-json"}}}
