@@ -1,0 +1,171 @@
+"""Faults in what GKE made, and in what Google says of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tasks.clients import kubernetes
+from tasks.core import names
+from tests.faults.fault import fault
+from tests.faults.site import Site, backend_config
+
+GOOGLE_MANAGED: dict[str, Any] = {"certificate_mode": "google-managed", "dns_managed_zone": "sandbox-zone"}
+
+
+@contextmanager
+def edited_backend_service(site: Site, change: dict[str, Any]) -> Iterator[None]:
+    with site.patched(f"global/backendServices/{site.backend_service}", change):
+        yield
+
+
+# --- fields of Compute that somebody edited (D1, B2, B7; row 11) -----------------------------------------------------
+
+
+@fault("the backend timeout was set to 30 s in Compute", "§14 RPC dies at 30 s; B7",
+       layer="compute", cause="Drifted", mend="kubectl", seen="timeoutSec")  # fmt: skip
+@contextmanager
+def timeout_in_compute(site: Site) -> Iterator[None]:
+    with site.armed("controller-off"), edited_backend_service(site, {"timeoutSec": 30}):
+        yield
+
+
+@fault("the backend timeout was set to 30 s in the BackendConfig", "§14 RPC dies at 30 s; B7",
+       layer="kubernetes", cause="Drifted", mend="provision", seen="timeoutSec")  # fmt: skip
+@contextmanager
+def timeout_in_cluster(site: Site) -> Iterator[None]:
+    with site.edited(kubernetes.BACKEND_CONFIG, {"spec": {"timeoutSec": 30}}, name=backend_config(site)):
+        yield
+
+
+@fault("the protocol was set to HTTP in Compute", "§14 HEALTHY but 502; A1",
+       layer="compute", cause="Drifted", mend="kubectl", seen="protocol")  # fmt: skip
+@contextmanager
+def protocol_in_compute(site: Site) -> Iterator[None]:
+    with site.armed("controller-off"), edited_backend_service(site, {"protocol": "HTTP"}):
+        yield
+
+
+@fault("the access log was switched off in Compute", "row 11",
+       layer="compute", cause="Drifted", mend="kubectl", seen="logConfig")  # fmt: skip
+@contextmanager
+def log_off(site: Site) -> Iterator[None]:
+    with site.armed("controller-off"), edited_backend_service(site, {"logConfig": {"enable": False}}):
+        yield
+
+
+@fault("the health check asks for another path in Compute", "§14 UNHEALTHY; B1",
+       layer="compute", cause="Drifted", mend="kubectl", seen="requestPath")  # fmt: skip
+@contextmanager
+def health_check_in_compute(site: Site) -> Iterator[None]:
+    path = f"global/healthChecks/{site.backend_service}"
+    with site.armed("controller-off"), site.patched(path, {"httpHealthCheck": {"requestPath": "/wrong"}}):
+        yield
+
+
+@fault("the redirect of port 80 was switched off", "B11; 1K-6", layer="kubernetes", cause="Drifted", mend="provision")
+@contextmanager
+def no_redirect(site: Site) -> Iterator[None]:
+    change = {"spec": {"redirectToHttps": {"enabled": False}}}
+    with site.edited(kubernetes.FRONTEND_CONFIG, change, name=names.frontend_config(site.release)):
+        yield
+
+
+# --- health (gke.md §8, §14) ----------------------------------------------------------------------------------------
+
+
+@fault("no endpoint passes its health check", "§14 UNHEALTHY; B1, B10",
+       layer="compute", cause="BackendsUnhealthy", mend="130.211.0.0/22")  # fmt: skip
+@contextmanager
+def never_healthy(site: Site) -> Iterator[None]:
+    with site.armed("never-healthy"):
+        yield
+
+
+# --- Google-managed certificates (gke.md §5.2, §14; C1, C2) ---------------------------------------------------------
+
+
+@fault("a CAA record forbids Google's authority", "§14 FailedNotVisible; C2",
+       asked="provision", where="world", layer="dns", cause="CaaForbids", mend="CAA", **GOOGLE_MANAGED)  # fmt: skip
+@contextmanager
+def caa_forbids(site: Site) -> Iterator[None]:
+    with site.armed("certificate-status", domain=site.domain, status="FAILED_CAA_FORBIDDEN"):
+        yield
+
+
+@fault("Google gives the certificate up", "§5.2",
+       asked="provision", where="world", layer="certificate", cause="CertificateFailedPermanently", mend="delete",
+       **GOOGLE_MANAGED)  # fmt: skip
+@contextmanager
+def failed_for_good(site: Site) -> Iterator[None]:
+    with site.armed("certificate-failed"):
+        yield
+
+
+@fault("DNS points elsewhere", "§14 MC Provisioning for ever; C1",
+       asked="provision", where="world", layer="dns", cause="DomainPointsElsewhere", mend="Create the record",
+       certificate_mode="google-managed")  # fmt: skip
+@contextmanager
+def dns_elsewhere(site: Site) -> Iterator[None]:
+    with site.recorded("A", "192.0.2.7"):
+        yield
+
+
+@fault("a stray AAAA record", "§14 MC Provisioning for ever; C2",
+       asked="provision", where="world", layer="dns", cause="DomainPointsElsewhere", mend="AAAA",
+       certificate_timeout_seconds=6, **GOOGLE_MANAGED)  # fmt: skip
+@contextmanager
+def stray_aaaa(site: Site) -> Iterator[None]:
+    with site.recorded("AAAA", "2001:db8::7"):
+        yield
+
+
+@fault("the ManagedCertificate controller does nothing", "§5.3",
+       asked="provision", where="world", waits=True, layer="certificate", cause="NoCertificateAttached",
+       mend="describe managedcertificate", certificate_timeout_seconds=30, **GOOGLE_MANAGED)  # fmt: skip
+@contextmanager
+def no_certificate_controller(site: Site) -> Iterator[None]:
+    with site.armed("managed-certificate-controller-off"):
+        yield
+
+
+# --- the controllers and Compute refuse (gke.md §6.4, §9.4, §14; B4, B10, H1) ---------------------------------------
+
+
+@fault("the quota of forwarding rules is used up", "B4; §6.4", asked="provision", where="world",
+       layer="compute", cause="QuotaExceeded", mend="quota", seen="FORWARDING_RULES")  # fmt: skip
+@contextmanager
+def quota_of_rules(site: Site) -> Iterator[None]:
+    with site.armed("quota-exceeded", metric="FORWARDING_RULES", where="sync"):
+        yield
+
+
+@fault("the quota of backend services shows in an operation", "B4; H2", asked="provision", where="world",
+       layer="compute", cause="QuotaExceeded", mend="quota", seen="BACKEND_SERVICES")  # fmt: skip
+@contextmanager
+def quota_in_operation(site: Site) -> Iterator[None]:
+    with site.armed("quota-exceeded", metric="BACKEND_SERVICES", where="operation"):
+        yield
+
+
+@fault("the quota of addresses is used up", "B4", asked="provision", where="world",
+       layer="compute", cause="QuotaExceeded", mend="quota", seen="STATIC_ADDRESSES")  # fmt: skip
+@contextmanager
+def quota_of_addresses(site: Site) -> Iterator[None]:
+    with site.armed("quota-exceeded", metric="STATIC_ADDRESSES", where="sync"):
+        yield
+
+
+@fault("no controller feels responsible", "§14 no events, no address", asked="provision", where="world",
+       waits=True, layer="ingress", cause="NoController", mend="HttpLoadBalancing")  # fmt: skip
+@contextmanager
+def controller_off(site: Site) -> Iterator[None]:
+    with site.armed("controller-off"):
+        yield
+
+
+@fault("Shared VPC: somebody else must open the firewall", "B10", asked="provision", where="world",
+       waits=True, layer="network", cause="FirewallChangeRequired", mend="gcloud compute firewall-rules")  # fmt: skip
+@contextmanager
+def shared_vpc(site: Site) -> Iterator[None]:
+    with site.armed("xpn"), site.armed("never-healthy"):
+        yield

@@ -1,0 +1,65 @@
+"""Every fault a user can meet is named: whose job it is, what it is, and what to do.
+
+The table stands in the modules beside this one; `make bench` prints it beside what check-gke-ingress says.
+"""
+
+from typing import Any
+
+import pytest
+
+from flows.provision import provision
+from flows.verify import verify
+from tasks.core.report import Report
+from tests.faults import table
+from tests.faults.fault import Fault
+from tests.faults.site import Site
+from tests.flows.running import fail, run
+from tests.tasks.world import World
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_api")]
+
+
+def of(where: str, asked: str) -> list[Any]:
+    return [pytest.param(each, id=each.name) for each in table.FAULTS if (each.where, each.asked) == (where, asked)]
+
+
+def assert_named(report: Report, fault: Fault) -> None:
+    assert report.verdict == "failed"
+    error = report.error
+    assert error is not None
+    assert (error["layer"], error["cause"]) == (fault.layer, fault.cause), error
+    assert fault.mend in error["mend"], error
+    assert fault.seen in error["observed"], error
+
+
+@pytest.mark.parametrize("fault", of("world", "provision"))
+def test_a_fault_on_the_way_is_named(world: World, fault: Fault) -> None:
+    world.install()
+
+    with fault.inject(world):
+        _, report = fail(provision, **table.parameters_of(world) | fault.parameters)
+
+    assert_named(report, fault)
+
+
+@pytest.mark.parametrize("fault", of("site", "verify"))
+def test_a_fault_in_what_runs_is_named(site: Site, fault: Fault) -> None:
+    with fault.inject(site):
+        _, report = fail(verify, **fault.parameters)
+
+    assert_named(report, fault)
+
+
+@pytest.mark.parametrize("fault", of("site", "provision"))
+def test_a_fault_in_a_change_is_named(site: Site, fault: Fault) -> None:
+    with fault.inject(site):
+        _, report = fail(provision, **fault.parameters)
+
+    assert_named(report, fault)
+    run(provision)
+
+
+def test_there_is_one_for_every_row_of_the_symptoms() -> None:
+    """At least forty, and none of them twice."""
+    assert len(table.FAULTS) >= 40
+    assert len({fault.name for fault in table.FAULTS}) == len(table.FAULTS)
