@@ -88,8 +88,8 @@ class Evidence:
         journal = self.journal
         return troubles.in_order(
             [
-                *self.found,
                 *troubles.of_checks(journal.checks),
+                *self.found,
                 *troubles.of_deviations(journal.deviations),
                 *troubles.of_changes(journal.changes, journal.deviations),
             ]

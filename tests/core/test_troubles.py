@@ -87,10 +87,10 @@ def test_drift_alone_is_told_field_by_field() -> None:
     assert "securityPolicy: office was asked for" in error.observed
 
 
-def test_the_layer_of_drift_is_where_it_deviates() -> None:
+def test_the_layer_of_drift_is_where_it_deviates_and_what_somebody_edited_comes_first() -> None:
     edited = DRIFT.model_copy(update={"cluster": "30", "compute": ""})
 
-    assert [trouble.layer for trouble in troubles.of_deviations([DRIFT, edited])] == ["compute", "kubernetes"]
+    assert [trouble.layer for trouble in troubles.of_deviations([DRIFT, edited])] == ["kubernetes", "compute"]
 
 
 def test_the_report_has_them_in_order_and_nothing_but_facts() -> None:

@@ -18,8 +18,8 @@ class Fault:
         name: what somebody did or what happened, in words.
         row: where it is told: a row of gke.md §14, or a need of user-needs.md §1.
         inject: makes it, and takes it back.
-        asked: the flow that is asked; `provision` before anything was written, `verify` of what runs.
-        where: "site": the sandbox's release with a real Milvus; "world": a release of its own without one.
+        where: "world": a release of its own without a process, on its way to a load balancer, which `provision` is asked
+            for; "site": the sandbox's release with a real Milvus behind its load balancer, which `verify` looks at.
         layer: whose job it is.
         cause: of the report's error.
         mend: what the mend must say.
@@ -31,7 +31,6 @@ class Fault:
     name: str
     row: str
     inject: Inject
-    asked: Literal["provision", "verify"]
     where: Literal["site", "world"]
     layer: str
     cause: str
@@ -55,7 +54,6 @@ def fault(
     mend: str,
     seen: str = "",
     waits: bool = False,
-    asked: Literal["provision", "verify"] = "verify",
     where: Literal["site", "world"] = "site",
     **parameters: Any,
 ) -> Callable[[Inject], Inject]:
@@ -63,9 +61,9 @@ def fault(
 
     def register(inject: Inject) -> Inject:
         deadlines = {f"{phase}_timeout_seconds": _IMPATIENT if waits else _PATIENT for phase in _PHASES}
-        if asked == "verify":
+        if where == "site":
             deadlines = {"proof_timeout_seconds": _PATIENT}
-        known = Fault(name, row, inject, asked, where, layer, cause, mend, seen, waits, deadlines | parameters)
+        known = Fault(name, row, inject, where, layer, cause, mend, seen, waits, deadlines | parameters)
         FAULTS.append(known)
         return inject
 

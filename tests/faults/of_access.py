@@ -8,7 +8,7 @@ from tasks.clients import kubernetes
 from tests.faults.fault import fault
 from tests.tasks.world import World
 
-known_before = partial(fault, asked="provision", where="world")
+known_before = partial(fault, where="world")
 """A fault that preflight tells."""
 
 

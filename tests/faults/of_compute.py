@@ -85,7 +85,7 @@ def never_healthy(site: Site) -> Iterator[None]:
 
 
 @fault("a CAA record forbids Google's authority", "§14 FailedNotVisible; C2",
-       asked="provision", where="world", layer="dns", cause="CaaForbids", mend="CAA", **GOOGLE_MANAGED)  # fmt: skip
+       where="world", layer="dns", cause="CaaForbids", mend="CAA", **GOOGLE_MANAGED)  # fmt: skip
 @contextmanager
 def caa_forbids(site: Site) -> Iterator[None]:
     with site.armed("certificate-status", domain=site.domain, status="FAILED_CAA_FORBIDDEN"):
@@ -93,7 +93,7 @@ def caa_forbids(site: Site) -> Iterator[None]:
 
 
 @fault("Google gives the certificate up", "§5.2",
-       asked="provision", where="world", layer="certificate", cause="CertificateFailedPermanently", mend="delete",
+       where="world", layer="certificate", cause="CertificateFailedPermanently", mend="delete",
        **GOOGLE_MANAGED)  # fmt: skip
 @contextmanager
 def failed_for_good(site: Site) -> Iterator[None]:
@@ -102,7 +102,7 @@ def failed_for_good(site: Site) -> Iterator[None]:
 
 
 @fault("DNS points elsewhere", "§14 MC Provisioning for ever; C1",
-       asked="provision", where="world", layer="dns", cause="DomainPointsElsewhere", mend="Create the record",
+       where="world", layer="dns", cause="DomainPointsElsewhere", mend="Create the record",
        certificate_mode="google-managed")  # fmt: skip
 @contextmanager
 def dns_elsewhere(site: Site) -> Iterator[None]:
@@ -111,7 +111,7 @@ def dns_elsewhere(site: Site) -> Iterator[None]:
 
 
 @fault("a stray AAAA record", "§14 MC Provisioning for ever; C2",
-       asked="provision", where="world", layer="dns", cause="DomainPointsElsewhere", mend="AAAA",
+       where="world", layer="dns", cause="DomainPointsElsewhere", mend="AAAA",
        certificate_timeout_seconds=6, **GOOGLE_MANAGED)  # fmt: skip
 @contextmanager
 def stray_aaaa(site: Site) -> Iterator[None]:
@@ -120,7 +120,7 @@ def stray_aaaa(site: Site) -> Iterator[None]:
 
 
 @fault("the ManagedCertificate controller does nothing", "§5.3",
-       asked="provision", where="world", waits=True, layer="certificate", cause="NoCertificateAttached",
+       where="world", waits=True, layer="certificate", cause="NoCertificateAttached",
        mend="describe managedcertificate", certificate_timeout_seconds=30, **GOOGLE_MANAGED)  # fmt: skip
 @contextmanager
 def no_certificate_controller(site: Site) -> Iterator[None]:
@@ -131,7 +131,7 @@ def no_certificate_controller(site: Site) -> Iterator[None]:
 # --- the controllers and Compute refuse (gke.md §6.4, §9.4, §14; B4, B10, H1) ---------------------------------------
 
 
-@fault("the quota of forwarding rules is used up", "B4; §6.4", asked="provision", where="world",
+@fault("the quota of forwarding rules is used up", "B4; §6.4", where="world",
        layer="compute", cause="QuotaExceeded", mend="quota", seen="FORWARDING_RULES")  # fmt: skip
 @contextmanager
 def quota_of_rules(site: Site) -> Iterator[None]:
@@ -139,7 +139,7 @@ def quota_of_rules(site: Site) -> Iterator[None]:
         yield
 
 
-@fault("the quota of backend services shows in an operation", "B4; H2", asked="provision", where="world",
+@fault("the quota of backend services shows in an operation", "B4; H2", where="world",
        layer="compute", cause="QuotaExceeded", mend="quota", seen="BACKEND_SERVICES")  # fmt: skip
 @contextmanager
 def quota_in_operation(site: Site) -> Iterator[None]:
@@ -147,7 +147,7 @@ def quota_in_operation(site: Site) -> Iterator[None]:
         yield
 
 
-@fault("the quota of addresses is used up", "B4", asked="provision", where="world",
+@fault("the quota of addresses is used up", "B4", where="world",
        layer="compute", cause="QuotaExceeded", mend="quota", seen="STATIC_ADDRESSES")  # fmt: skip
 @contextmanager
 def quota_of_addresses(site: Site) -> Iterator[None]:
@@ -155,7 +155,7 @@ def quota_of_addresses(site: Site) -> Iterator[None]:
         yield
 
 
-@fault("no controller feels responsible", "§14 no events, no address", asked="provision", where="world",
+@fault("no controller feels responsible", "§14 no events, no address", where="world",
        waits=True, layer="ingress", cause="NoController", mend="HttpLoadBalancing")  # fmt: skip
 @contextmanager
 def controller_off(site: Site) -> Iterator[None]:
@@ -163,7 +163,7 @@ def controller_off(site: Site) -> Iterator[None]:
         yield
 
 
-@fault("Shared VPC: somebody else must open the firewall", "B10", asked="provision", where="world",
+@fault("Shared VPC: somebody else must open the firewall", "B10", where="world",
        waits=True, layer="network", cause="FirewallChangeRequired", mend="gcloud compute firewall-rules")  # fmt: skip
 @contextmanager
 def shared_vpc(site: Site) -> Iterator[None]:

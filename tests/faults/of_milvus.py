@@ -26,7 +26,7 @@ def readiness_gate(site: Site) -> Iterator[None]:
     site.restart("running")
 
 
-@fault("Milvus asks for no password", "A10; §4.4", asked="provision", where="world",
+@fault("Milvus asks for no password", "A10; §4.4", where="world",
        layer="milvus", cause="AnonymousAccess", mend="authorizationEnabled", open_milvus_reason="")  # fmt: skip
 @contextmanager
 def open_to_everybody(_site: Site) -> Iterator[None]:

@@ -241,7 +241,7 @@ def pre_shared_missing(site: Site) -> Iterator[None]:
 
 
 @fault("the Ingress names a static address that there is not", "§6.4; B4, B6",
-       layer="compute", cause="StaticAddressMissing", mend="gcloud")  # fmt: skip
+       layer="compute", cause="StaticAddress", mend="gcloud")  # fmt: skip
 @contextmanager
 def address_of_nobody(site: Site) -> Iterator[None]:
     with site.annotated(INGRESS, annotations.STATIC_IP_NAME, "nobody-reserved-this"):

@@ -13,14 +13,14 @@ from tasks.core.report import Report
 from tests.faults import table
 from tests.faults.fault import Fault
 from tests.faults.site import Site
-from tests.flows.running import fail, run
+from tests.flows.running import fail
 from tests.tasks.world import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_api")]
 
 
-def of(where: str, asked: str) -> list[Any]:
-    return [pytest.param(each, id=each.name) for each in table.FAULTS if (each.where, each.asked) == (where, asked)]
+def of(where: str) -> list[Any]:
+    return [pytest.param(each, id=each.name) for each in table.FAULTS if each.where == where]
 
 
 def assert_named(report: Report, fault: Fault) -> None:
@@ -32,7 +32,7 @@ def assert_named(report: Report, fault: Fault) -> None:
     assert fault.seen in error["observed"], error
 
 
-@pytest.mark.parametrize("fault", of("world", "provision"))
+@pytest.mark.parametrize("fault", of("world"))
 def test_a_fault_on_the_way_is_named(world: World, fault: Fault) -> None:
     world.install()
 
@@ -42,21 +42,12 @@ def test_a_fault_on_the_way_is_named(world: World, fault: Fault) -> None:
     assert_named(report, fault)
 
 
-@pytest.mark.parametrize("fault", of("site", "verify"))
+@pytest.mark.parametrize("fault", of("site"))
 def test_a_fault_in_what_runs_is_named(site: Site, fault: Fault) -> None:
     with fault.inject(site):
         _, report = fail(verify, **fault.parameters)
 
     assert_named(report, fault)
-
-
-@pytest.mark.parametrize("fault", of("site", "provision"))
-def test_a_fault_in_a_change_is_named(site: Site, fault: Fault) -> None:
-    with fault.inject(site):
-        _, report = fail(provision, **fault.parameters)
-
-    assert_named(report, fault)
-    run(provision)
 
 
 def test_there_is_one_for_every_row_of_the_symptoms() -> None:

@@ -142,7 +142,7 @@ def of_checks(checks: Iterable[Check]) -> Iterator[Trouble]:
 
 
 def of_deviations(deviations: Iterable[Deviation]) -> Iterator[Trouble]:
-    """Fields that are not as they were asked for; those that somebody edited before what the controller made of them."""
+    """Fields that are not as they were asked for; what somebody edited before what the controller made of it."""
     for found in sorted(deviations, key=lambda each: each.cluster in ("", "missing", each.intent)):
         sides = [("the cluster says", found.cluster), ("Compute has", found.compute)]
         seen = ", ".join(f"{who} {value}" for who, value in sides if value)
