@@ -17,7 +17,8 @@ from tasks.core.checks.permissions import Need
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import AccessRefused, ProvisioningError
 from tasks.planning import Plan
-from tasks.snapshot import Snapshot, together
+from tasks.snapshot import Snapshot
+from tasks.together import together
 
 _ACCESS_OF_A_WAIT = (("v1", "events"), ("v1", "pods"), ("apps/v1", "deployments"))
 

@@ -12,7 +12,8 @@ from tasks.core.checks.objects import Object
 from tasks.core.checks.references import names_in
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ProvisioningError
-from tasks.snapshot import Snapshot, together
+from tasks.snapshot import Snapshot
+from tasks.together import together
 
 _REGIONAL, _QUOTAS, _CLUSTER = "regional addresses", "quotas", "cluster"
 

@@ -18,7 +18,8 @@ from tasks.core.checks.facts import Facts
 from tasks.core.config import LoadBalancerConfig, ReleaseManager
 from tasks.core.errors import PreflightFailed, ProvisioningError, ResourceFailed
 from tasks.planning import Plan
-from tasks.snapshot import Snapshot, together
+from tasks.snapshot import Snapshot
+from tasks.together import together
 
 Findings = Iterator[ProvisioningError]
 Look = Callable[[Cluster, LoadBalancerConfig], Findings]
@@ -103,7 +104,9 @@ def _api(config: LoadBalancerConfig) -> compute.Compute:
 
 def _unread(problems: list[ProvisioningError], rights: list[Check]) -> list[Check]:
     """What could not be read, but for want of a permission that is told by its name."""
-    lacking = [check.resource.removeprefix("permission ") for check in rights if check.ends_the_run]
+    lacking = [
+        check.resource.removeprefix("permission ") for check in rights if check.resource.startswith("permission ")
+    ]
     return [checks.of_problem(each) for each in problems if not any(name in each.observed for name in lacking)]
 
 
@@ -113,24 +116,29 @@ def _told(plan: Plan) -> list[Check]:
     Where no Ingress of ours stands, there is no load balancer that the live objects could be wrong for.
     """
     planned = [*plan.checks, *checks.judged(plan.planned)]
-    blocked = {(check.name, check.resource) for check in planned if check.result is Result.FAILED}
-    live = checks.judged(plan.live) if plan.live.ingress is not None else []
-    mended = [
-        _mended(check)
-        for check in live
-        if check.result is Result.FAILED and (check.name, check.resource) not in blocked
-    ]
-    unmended = [check for check in live if check.name in _KEPT_AS_THEY_ARE and check.ends_the_run]
-    return checks.once([*unmended, *mended, *planned])
+    fails, passes = (
+        {(check.name, check.resource) for check in planned if check.result is result}
+        for result in (Result.FAILED, Result.PASSED)
+    )
+    found: list[Check] = []
+    for check in checks.judged(plan.live) if plan.live.ingress is not None else []:
+        key = check.name, check.resource
+        if check.result is not Result.FAILED or key in fails:
+            continue
+        if check.name in _KEPT_AS_THEY_ARE:
+            found.append(check)
+        else:
+            found.append(_mended(check, is_well=key in passes or check.resource in plan.planned.made))
+    return checks.once([*found, *planned])
 
 
 _KEPT_AS_THEY_ARE = ("IngressClassCheck",)
 """Faults that say whose an object is: a run would win by force, and somebody wanted it so."""
 
 
-def _mended(check: Check) -> Check:
-    """A fault that the run does away with."""
-    if not check.blocks:
+def _mended(check: Check, *, is_well: bool) -> Check:
+    """A fault that is not in the plan any more; advice may be about what the plan does not tell."""
+    if not check.blocks and not is_well:
         return check
     return check.model_copy(update={"blocks": False, "mend": f"provision mends it. By hand: {check.mend}"})
 

@@ -4,11 +4,10 @@ What a run cannot do without and cannot read is a problem; what only a check nee
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from tasks import global_address, milvus_release, polling
+from tasks import global_address, milvus_release
 from tasks.clients import kubernetes
 from tasks.clients.compute import Compute
 from tasks.clients.kubernetes import Cluster, Kind
@@ -20,13 +19,12 @@ from tasks.core.checks.references import InvalidAnnotation, backend_configs, nam
 from tasks.core.config import CertificateMode, LoadBalancerConfig, ReleaseManager
 from tasks.core.errors import ProvisioningError, ResourceFailed
 from tasks.core.helm_record import Release
+from tasks.together import together
 
-_AT_ONCE = 8
 _OPTIONAL = ("Pod", "NetworkPolicy")
 _MOST_PODS = 2000
 """Of a large cluster the first ones are looked at: all of them would be a hundred megabytes."""
 
-Key = TypeVar("Key", bound=Hashable)
 Place = tuple[Kind, str]
 
 
@@ -91,22 +89,6 @@ def read(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> Snapshot
         problems=tuple(reader.problems),
         absent_kinds=tuple(kind for kind, is_served in kinds.items() if not is_served),
     )
-
-
-def together(
-    calls: Mapping[Key, Callable[[], Any]],
-) -> tuple[dict[Key, Any], dict[Key, ProvisioningError]]:
-    """Make reading calls side by side, each patiently; what they gave, and why some gave nothing."""
-    found: dict[Key, Any] = {}
-    refused: dict[Key, ProvisioningError] = {}
-    with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="look") as pool:
-        futures = {key: pool.submit(polling.patiently, call) for key, call in calls.items()}
-    for key, future in futures.items():
-        try:
-            found[key] = future.result()
-        except ProvisioningError as error:
-            refused[key] = error
-    return found, refused
 
 
 class _Reader:

@@ -15,7 +15,9 @@ from tasks.core.config import CertificateMode
 APPLY_NEW, APPLY_OVER = ("create", "patch"), ("patch",)
 
 _HELM_RECORD = ("create", "update")
-_HELM_OBJECT = ("get", "create", "patch")
+_HELM_OBJECT = ("get", "patch")
+"""An upgrade of ours changes what the chart has made already, and adds nothing to it."""
+
 _CLUSTER_SCOPED = (
     "ClusterRole", "ClusterRoleBinding", "Namespace", "PersistentVolume", "PriorityClass", "StorageClass",
 )  # fmt: skip
