@@ -210,6 +210,19 @@ def test_while_milvus_is_rolled_out_nobody_counts_endpoints() -> None:
     assert drift(Sides(sides.config, sides.address, rolling, part, NOW)) == []
 
 
+@pytest.mark.parametrize(("live", "seen"), [({}, "none"), ({"sslPolicy": f"{LINK}/global/sslPolicies/old"}, "old")])
+def test_an_ssl_policy_that_compute_does_not_have_is_named_where_one_is_asked_for(live: Json, seen: str) -> None:
+    part = changed("targetHttpsProxies/ts", live).compute
+    asked = standing(a_config(ssl_policy="modern"))
+
+    (found,) = drift(Sides(asked.config, asked.address, asked.cluster, part, NOW))
+
+    assert (found.resource, found.field) == ("targetHttpsProxies/ts", "sslPolicy")
+    assert (found.intent, found.cluster, found.compute) == ("modern", "modern", seen)
+    assert "gcloud compute target-https-proxies update ts --global --ssl-policy=modern --project=p" in found.mend
+    assert "sslPolicy" not in {each.field for each in drift(changed("targetHttpsProxies/ts", live))}
+
+
 def test_port_80_that_is_to_be_shut_is_named_whoever_made_the_rule() -> None:
     sides = standing(a_config(http="disabled"))
     stray = a_rule("by-hand", "80-80", "targetHttpProxies/another")

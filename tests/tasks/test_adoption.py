@@ -262,6 +262,38 @@ def test_the_gaps_that_a_run_closes_are_closed_and_a_second_run_writes_nothing(w
     assert world.writes() == before
 
 
+def test_what_somebody_set_beside_our_fields_stays_theirs(world: World) -> None:
+    world.install()
+    guide.turn_on_tls(world)
+    mine = guide.backend_config(world)
+    mine["spec"]["sessionAffinity"] = {"affinityType": "CLIENT_IP"}
+    world.write(mine)
+    guide.annotate(world)
+    world.annotate(kubernetes.SERVICE, {"team": "search"})
+    guide.make_certificate(world, "self-managed")
+    world.write(guide.ingress(world, team="search"))
+    guide.address(world)
+
+    adopt(world, world.config())
+
+    spec = world.read(kubernetes.BACKEND_CONFIG, f"{world.release}-backendconfig")["spec"]
+    assert spec["sessionAffinity"] == {"affinityType": "CLIENT_IP"}
+    assert spec["timeoutSec"] == 3600
+    assert marks(world)["team"] == "search"
+    service = status.marks(world.read(kubernetes.SERVICE))
+    assert service["team"] == "search"
+    assert service[annotations.APP_PROTOCOLS] == '{"milvus":"HTTP2"}'  # in the spelling of whoever wrote it
+
+
+def test_who_may_not_look_for_gaps_is_told_and_goes_on(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.install()
+    world.faults.arm("kube-forbidden", verb="list", resource="ingresses")
+
+    assert discover.fn(world.config()) == []
+
+    assert 'cannot list resource "ingresses"' in caplog.text
+
+
 def test_a_certificate_that_waits_for_an_ingress_is_attached(world: World) -> None:
     """The guide has its reader wait for Active first, which never comes."""
     world.install()

@@ -129,6 +129,24 @@ def test_what_the_controller_follows_is_named_on_both_sides(world: World) -> Non
     assert (found.resource.split()[0], found.intent, found.cluster) == ("backendconfig", "3600", "31")
 
 
+def test_what_somebody_changed_in_compute_is_put_right_by_the_mend_that_is_told(world: World) -> None:
+    config = provision(world)
+    (service,) = sides.read(config).milvus_services()
+    path = f"global/backendServices/{service['name']}"
+    with closing(hands(world)) as client:
+        world.faults.arm("controller-off")
+        client.update(path, client.get(path) | {"timeoutSec": 30})
+        (found,) = compare_three_ways.fn(config)
+        world.faults.clear()
+        mark = f"{names.FIELD_MANAGER}/touched"
+        assert f"kubectl -n {world.namespace} annotate ingress {world.service} {mark}=" in found.mend
+
+        world.annotate(kubernetes.INGRESS, {mark: "now"})
+
+        eventually(lambda: client.get(path)["timeoutSec"] == 3600)
+    assert compare_three_ways.fn(config) == []
+
+
 # --- edits by hand, while no controller is there to undo or to follow them -------------------------------------------
 
 
