@@ -126,7 +126,7 @@ class ClientRungs:
         """
         wanted = self._target.long_call_seconds
         if not wanted:
-            raise Skipped("long_call_seconds is 0")
+            raise Skipped(self._target.no_long_call)
         if not self.collection:
             raise Skipped("proof_writes is off, and a long call needs a collection to search")
         begun = time.monotonic()

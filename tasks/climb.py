@@ -33,6 +33,7 @@ class Target:
         credentials_source: what holds them, as kubectl writes it; stands in their place.
         proof_writes: create, fill, search and drop a collection; without it there is no long call either.
         long_call_seconds: how long one call has to last, 0: none.
+        no_long_call: why there is none.
         idle_seconds: how long a connection has to be silent before it is used again, 0: none.
         look_at_backends: what Compute says; asked at most once a climb, and only when the URL map has been reached.
         deadline_seconds: of the whole climb, but for the two rungs that are asked to take long.
@@ -51,6 +52,7 @@ class Target:
     credentials_source: str = "secret"
     proof_writes: bool = True
     long_call_seconds: float = 0.0
+    no_long_call: str = "long_call_seconds is 0"
     idle_seconds: float = 0.0
     look_at_backends: Callable[[], Backends] = _nothing_known
     deadline_seconds: float = 180.0

@@ -68,7 +68,7 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str, *, once: b
             return Ready(climbs[-1])
         fault = broken.fault
         assert fault is not None
-        outlook = Outlook.STOP if once or _for_good(config, climbs) else fault.outlook
+        outlook = Outlook.STOP if once or _for_good(climbs) else fault.outlook
         return Finding(outlook, fault.owner, fault.cause, f"rung {broken.name}: {fault.detail}", fault.mend)
 
     try:
@@ -87,13 +87,12 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str, *, once: b
     return found
 
 
-def _for_good(config: LoadBalancerConfig, climbs: list[Proof]) -> bool:
-    """Whether a rung that takes long has broken too often, or must break by what the configuration asks for."""
+def _for_good(climbs: list[Proof]) -> bool:
+    """Whether a rung that takes long has broken too often."""
     broken = next(rung.name for rung in climbs[-1].rungs if rung.outcome == "failed")
     if broken not in _TAKE_LONG:
         return False
-    asked_for = broken == "long-call" and config.backend_timeout_seconds <= config.long_call_seconds
-    return asked_for or sum(_broke_at(climb, broken) for climb in climbs) >= _MOST_LONG_CLIMBS
+    return sum(_broke_at(climb, broken) for climb in climbs) >= _MOST_LONG_CLIMBS
 
 
 def _broke_at(climb: Proof, name: str) -> bool:
@@ -101,6 +100,7 @@ def _broke_at(climb: Proof, name: str) -> bool:
 
 
 def _target(config: LoadBalancerConfig, address: str, fingerprint: str) -> proof.Target:
+    allowed = config.long_call_seconds < config.backend_timeout_seconds
     return proof.Target(
         domain=config.domain,
         address=address,
@@ -115,7 +115,10 @@ def _target(config: LoadBalancerConfig, address: str, fingerprint: str) -> proof
         credentials=_credentials(config),
         credentials_source=f"secret {config.namespace}/{config.milvus_credentials_secret}",
         proof_writes=config.proof_writes,
-        long_call_seconds=config.long_call_seconds,
+        long_call_seconds=config.long_call_seconds if allowed else 0,
+        no_long_call="long_call_seconds is 0"
+        if allowed
+        else f"backend_timeout_seconds={config.backend_timeout_seconds} asks for calls to be cut before",
         idle_seconds=config.idle_seconds,
         look_at_backends=backend_facts.reader(config),
     )

@@ -12,7 +12,7 @@ from tasks.core import progress
 from tasks.core.errors import NotReadyInTime, PreflightFailed, ProvisioningError, ResourceFailed
 from tasks.core.progress import Journal
 from tasks.core.report import Report
-from tests.conftest import DOMAIN
+from tests.conftest import DOMAIN, QUICK
 from tests.flows import running
 from tests.flows.running import writes
 
@@ -57,7 +57,7 @@ def test_google_managed_certificate_is_waited_for_behind_the_ingress_and_proved(
     assert report.verdict == "verified"
     assert report.certificate.status == "ACTIVE"
     assert report.certificate.compute_name.startswith("mcrt-")
-    assert all(rung.outcome == "passed" for rung in report.verification.rungs)
+    assert {rung.name for rung in report.verification.rungs if rung.outcome != "passed"} == {"long-call", "idle"}
     assert "server_pem_path" not in report.verification.call
 
 
@@ -126,7 +126,7 @@ def test_a_retry_of_the_run_repeats_only_what_failed(stack: Stack) -> None:
     progress.use(Journal())
     retried = provision.with_options(retries=1, retry_delay_seconds=0)
 
-    report: Any = retried(domain=DOMAIN, address_name="second-address", backend_timeout_seconds=1234)
+    report: Any = retried(domain=DOMAIN, address_name="second-address", backend_timeout_seconds=1234, **QUICK)
 
     steps = [step.name for step in report.steps]
     assert report.verdict == "verified"
