@@ -18,7 +18,7 @@ class Fault:
         name: what somebody did or what happened, in words.
         row: where it is told: a row of gke.md §14, or a need of user-needs.md §1.
         inject: makes it, and takes it back.
-        where: "world": a release of its own without a process, on its way to a load balancer, which `provision` is asked
+        where: "world": a release of its own without a process on its way to a load balancer, which `provision` is asked
             for; "site": the sandbox's release with a real Milvus behind its load balancer, which `verify` looks at.
         layer: whose job it is.
         cause: of the report's error.
