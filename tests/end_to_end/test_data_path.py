@@ -161,7 +161,7 @@ def ingress_address(kubernetes: client.ApiClient) -> str | None:
     return found[0].ip if found else None
 
 
-def eventually(look: Callable[[], Any], stack: Stack, seconds: float = 30) -> Any:
+def eventually(look: Callable[[], Any], stack: Stack, seconds: float = 120) -> Any:
     deadline = time.monotonic() + seconds
     while (found := look()) is None:
         assert time.monotonic() < deadline, stack.dataplane.envoy.process.log_tail()
