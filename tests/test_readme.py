@@ -12,6 +12,7 @@ import yaml
 
 from sandbox.faults import CATALOGUE
 from tasks.core.config import LoadBalancerConfig
+from tasks.core.provision_request import ProvisionRequest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -40,7 +41,7 @@ def test_every_key_set_on_the_command_line_exists(command: str) -> None:
     words = shlex.split(command)
     pairs = [word.partition("=") for before, word in itertools.pairwise(words) if before == "--set"]
 
-    assert {key for key, _, _ in pairs} <= set(LoadBalancerConfig.model_fields)
+    assert {key for key, _, _ in pairs} <= set(ProvisionRequest.model_fields)
 
 
 def test_every_parameter_of_a_deployment_run_exists() -> None:
