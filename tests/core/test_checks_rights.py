@@ -133,7 +133,7 @@ def test_a_service_fits_by_type_and_by_the_meaning_of_its_annotations() -> None:
 
 # --- quotas ----------------------------------------------------------------------------------------------------------
 
-MADE = dict.fromkeys(quotas._MADE, "k8s2-x") | {annotations.SSL_CERT: "k8s2-cr-x"}
+MADE = dict.fromkeys(quotas.PARTS, "k8s2-x") | {annotations.SSL_CERT: "k8s2-cr-x"}
 """What GKE writes into an Ingress whose load balancer stands."""
 
 

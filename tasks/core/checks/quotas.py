@@ -51,7 +51,7 @@ def demands(facts: Facts) -> Mapping[str, Demand]:
     """
     marks = status.marks(facts.ingress or {})
     redirects = facts.config.http is HttpMode.REDIRECT
-    has = {key: key in marks for key in _MADE}
+    has = {key: key in marks for key in PARTS}
     rules = [annotations.HTTPS_FORWARDING_RULE, *([annotations.FORWARDING_RULE] if redirects else [])]
     maps = [annotations.URL_MAP, *([annotations.REDIRECT_URL_MAP] if redirects else [])]
     backend = Demand(1, 0 if _has_backend(facts) else 1)
@@ -73,10 +73,11 @@ def demands(facts: Facts) -> Mapping[str, Demand]:
     return found
 
 
-_MADE = (
+PARTS = (
     annotations.HTTPS_FORWARDING_RULE, annotations.FORWARDING_RULE, annotations.HTTPS_TARGET_PROXY,
     annotations.TARGET_PROXY, annotations.URL_MAP, annotations.REDIRECT_URL_MAP,
 )  # fmt: skip
+"""Annotations by which an Ingress names the parts of its load balancer that stand."""
 
 
 def _of(parts: list[str], has: Mapping[str, bool]) -> Demand:
