@@ -240,6 +240,10 @@ def test_a_certificate_of_a_public_authority_needs_no_trust_of_its_own() -> None
     assert tls_secret.trust_root(a_secret("ours-tls", leaf.certificate_pem, leaf.key_pem)) is None
 
 
+def test_a_secret_that_lost_its_certificate_has_nothing_to_trust() -> None:
+    assert tls_secret.trust_root(a_secret("ours-tls", b"", b"")) is None
+
+
 def test_a_secret_that_is_no_base64_reads_as_empty() -> None:
     assert tls_secret.pem({"data": {"tls.crt": "%%%"}}, "tls.crt") == b""
 
