@@ -199,7 +199,9 @@ class LoadBalancerConfig(BaseModel):
 
     # --- the load balancer -----------------------------------------------------------------------------------------
     address_name: ComputeName = Field(default="", title="Static address")
-    """Name of the global static address, reserved if missing. Empty: the release's name and -milvus."""
+    """Name of the global static address, reserved if missing.
+
+    Empty: the one the load balancer has, else the release's name and -milvus."""
 
     dns_managed_zone: ComputeName = Field(default="", title="Cloud DNS zone")
     """Managed zone to write the A record into. Empty: DNS is only checked, and the record to create is shown."""

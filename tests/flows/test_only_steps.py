@@ -22,7 +22,8 @@ def test_from_the_proof_on_nothing_else_is_done_and_the_proof_holds(stack: Stack
     assert report.verdict == "verified"
     assert writes(stack) == before
     assert steps_of(report, "done") == {
-        "await-turn", "preflight", "remember-events", "read-address", "read-certificate", "read-load-balancer", "prove",
+        "await-turn", "preflight", "discover", "remember-events", "read-address", "read-certificate",
+        "read-load-balancer", "prove", "guard-exposure",
     }  # fmt: skip
     assert "apply-ingress" in steps_of(report, "skipped")
 
