@@ -187,7 +187,13 @@ class Evidence:
 def _verification(proof: Proof | None) -> Verification:
     if proof is None:
         return Verification()
-    return Verification(outcome="passed" if proof.passed else "failed", rungs=proof.rungs, call=proof.call)
+    return Verification(
+        outcome="passed" if proof.passed else "failed",
+        rungs=proof.rungs,
+        call=proof.call,
+        async_call=proof.async_call,
+        server_version=proof.server_version,
+    )
 
 
 def _record(record: DnsRecord, ttl_seconds: int) -> str:

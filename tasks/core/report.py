@@ -54,6 +54,10 @@ class Verification(BaseModel):
     rungs: tuple[RungRecord, ...] = ()
     call: str = ""
     """The pymilvus call that was just executed."""
+    async_call: str = ""
+    """The same of the asynchronous client; empty when that was not reached."""
+    server_version: str = ""
+    """Of Milvus, as it says; empty when it was not reached."""
 
 
 class StepRecord(BaseModel):
@@ -265,7 +269,8 @@ def _proof(verification: Verification) -> str:
         return ""
     rows = [(rung.name, rung.outcome, rung.detail, f"{rung.seconds:.3f}") for rung in verification.rungs]
     table = _table(f"Proof: {verification.outcome}", ("rung", "outcome", "detail", "seconds"), rows)
-    return f"{table}\n\n```python\n{verification.call}\n```" if verification.call else table
+    calls = "\n".join(call for call in (verification.call, verification.async_call) if call)
+    return f"{table}\n\n```python\n{calls}\n```" if calls else table
 
 
 def _diagnosis(report: Report) -> Iterator[str]:
