@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies
 
 from tasks.core import annotations
-from tasks.core.checks import Check
+from tasks.core.checks import Check, service_port
 from tasks.core.checks.linter import RULES, lint
 from tests.core.check_objects import (
     BACKEND_CONFIG,
@@ -23,6 +24,7 @@ from tests.core.check_objects import (
     js,
     objects,
     result,
+    some_facts,
 )
 
 INTERNAL = {annotations.INGRESS_CLASS: "gce-internal"}
@@ -244,3 +246,21 @@ def test_a_rule_is_not_run_where_the_program_does_not_run_it() -> None:
     ran = {check.name for check in lint(bare)}
 
     assert not ran & {"FrontendConfigExistenceCheck", "BackendConfigExistenceCheck", "HealthCheckTimeoutCheck"}
+
+
+JSON_VALUES = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.text(max_size=8),
+    lambda inner: strategies.lists(inner, max_size=3) | strategies.dictionaries(strategies.text(max_size=8), inner),
+    max_leaves=8,
+)
+ANNOTATIONS = strategies.text(max_size=20) | JSON_VALUES.map(js)
+
+
+@given(protocols=ANNOTATIONS, config=ANNOTATIONS, neg=ANNOTATIONS)
+def test_whatever_somebody_writes_into_an_annotation_is_judged(protocols: str, config: str, neg: str) -> None:
+    marks = {annotations.APP_PROTOCOLS: protocols, annotations.BACKEND_CONFIG: config, annotations.NEG: neg}
+    service = a_service(marks)
+
+    found = [*lint(objects(service=service)), *service_port.checks(some_facts([service]))]
+
+    assert {check.name for check in found} >= {"AppProtocolAnnotationCheck", "NegAnnotationCheck"}
