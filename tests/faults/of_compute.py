@@ -169,3 +169,25 @@ def controller_off(site: Site) -> Iterator[None]:
 def shared_vpc(site: Site) -> Iterator[None]:
     with site.armed("xpn"), site.armed("never-healthy"):
         yield
+
+
+# --- who may come in, and where it leads (D1, D2, B6) ----------------------------------------------------------------
+
+
+@fault("the allow-list that was asked for is not in force", "D1; IG#1508", layer="kubernetes", cause="Drifted",
+       mend="provision", seen="securityPolicy", security_policy="set", security_policy_name="office")  # fmt: skip
+@contextmanager
+def no_allow_list(site: Site) -> Iterator[None]:
+    site.compute("POST", "global/securityPolicies", {"name": "office"})
+    yield
+    site.compute("DELETE", "global/securityPolicies/office")
+
+
+@fault("no Pod is left behind the Service", "§14 backends Unknown; B9", layer="compute", cause="HealthUnknown",
+       mend="kubectl")  # fmt: skip
+@contextmanager
+def no_endpoints(site: Site) -> Iterator[None]:
+    with site.edited(kubernetes.DEPLOYMENT, {"spec": {"replicas": 0}}, name=f"{site.service}-standalone"):
+        site.without_endpoints()
+        yield
+    site.restarted()

@@ -82,6 +82,14 @@ class Site(World):
             lambda: any(self._is_in(state, pod) for pod in self._pods() if pod["metadata"]["uid"] != before["uid"])
         )
 
+    def without_endpoints(self) -> None:
+        """Wait until the last Pod has left the load balancer."""
+        eventually(lambda: not self._pods() and not self._states())
+
+    def restarted(self) -> None:
+        """Wait until a Pod of Milvus runs."""
+        eventually(lambda: any(self._is_in("running", pod) for pod in self._pods()))
+
     def _pods(self) -> list[Json]:
         labels = f"app.kubernetes.io/instance={self.release},component=standalone"
         return self.cluster.list_objects(kubernetes.POD, self.namespace, labels=labels)
@@ -146,11 +154,14 @@ class Site(World):
             return False
 
     def _healthy(self) -> bool:
+        states = self._states()
+        return bool(states) and set(states) == {"HEALTHY"}
+
+    def _states(self) -> list[str]:
         path = f"global/backendServices/{self.backend_service}"
         groups = [backend["group"] for backend in self.compute("GET", path)["backends"]]
         answers = [self.compute("POST", f"{path}/getHealth", {"group": group}) for group in groups]
-        states = [each["healthState"] for answer in answers for each in answer.get("healthStatus", [])]
-        return bool(states) and set(states) == {"HEALTHY"}
+        return [each["healthState"] for answer in answers for each in answer.get("healthStatus", [])]
 
     def close(self) -> None:
         """Everybody's: nothing is taken away."""

@@ -3,11 +3,11 @@
 from typing import Any
 
 from tests.conftest import QUICK
-from tests.faults import of_access, of_compute, of_milvus, of_objects
+from tests.faults import of_access, of_certificates, of_compute, of_milvus, of_objects
 from tests.faults.fault import FAULTS
 from tests.tasks.world import World
 
-__all__ = ["FAULTS", "of_access", "of_compute", "of_milvus", "of_objects", "parameters_of"]
+__all__ = ["FAULTS", "of_access", "of_certificates", "of_compute", "of_milvus", "of_objects", "parameters_of"]
 
 
 def parameters_of(world: World) -> dict[str, Any]:
