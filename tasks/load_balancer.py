@@ -74,7 +74,11 @@ def wait_for_backends(config: LoadBalancerConfig) -> LoadBalancer:
             live = cluster.read(kubernetes.INGRESS, namespace, name) or {}
             chain = walk(api, status.marks(live))
             if isinstance(chain, Finding):
-                return told() or silence(live) or _without_certificate(config, status.marks(live)) or chain
+                heard = told()
+                if heard and heard.outlook is Outlook.STOP:
+                    return heard
+                # Complaints on the way are many; what is missing for good explains them.
+                return silence(live) or _without_certificate(config, status.marks(live)) or heard or chain
             walked.append(chain)
         health = read_health(api, walked[0].backend_services)
         if health.ready:
