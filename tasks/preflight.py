@@ -34,8 +34,8 @@ class Found(BaseModel):
     cluster_version: str
     service_port: int
     manager: ReleaseManager
-    checks: tuple[str, ...]
-    """Names of the checks that passed."""
+    checks: tuple[Check, ...]
+    """Every check: a retry that trusts this result has them in its report."""
 
 
 @steps.lasting
@@ -58,7 +58,7 @@ def preflight(config: LoadBalancerConfig) -> Found:
         cluster_version=version,
         service_port=port.number,
         manager=ReleaseManager.HELM if seen.release else ReleaseManager.MANIFEST,
-        checks=tuple(dict.fromkeys(check.name for check in found if check.result is Result.PASSED)),
+        checks=tuple(found),
     )
 
 
