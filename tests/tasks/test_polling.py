@@ -33,6 +33,7 @@ def test_a_permanent_cause_ends_it_at_once_and_carries_the_mend() -> None:
 
     assert caught.value.as_dict() == {
         "layer": "compute",
+        "cause": "QuotaExceeded",
         "resource": "ingress x",
         "observed": "quota exceeded",
         "mend": "Ask for more.",
