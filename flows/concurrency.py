@@ -66,7 +66,7 @@ def settled(futures: dict[str, Future]) -> tuple[dict[str, Any], list[Exception]
 
 
 def _remember_earlier(future: Future, result: Any) -> None:
-    """A step that an earlier attempt of this run has done is not run again; what it did and saw belongs in the report."""
+    """A step that an earlier attempt of this run has done is not run again; what it did and saw is for the report."""
     if future.state.name == "Cached":
         for change in _changes(result):
             progress.current().record(change)

@@ -183,7 +183,7 @@ def no_allow_list(site: Site) -> Iterator[None]:
     site.compute("DELETE", "global/securityPolicies/office")
 
 
-@fault("no Pod is left behind the Service", "§14 backends Unknown; B9", layer="compute", cause="HealthUnknown",
+@fault("no Pod is left behind the Service", "§14 backends Unknown; B9", layer="milvus", cause="Replicas",
        mend="kubectl")  # fmt: skip
 @contextmanager
 def no_endpoints(site: Site) -> Iterator[None]:
