@@ -26,10 +26,27 @@ def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def stack(running_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """The sandbox, with this process pointed at it; every fault is cleared afterwards."""
-    for name, value in running_stack.env.items():
+    yield from _pointed_at(running_stack, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A sandbox like the one of all, for a module that looks at what others left, or leaves what others would see."""
+    with Stack(tmp_path_factory.mktemp("own-sandbox"), latency="zero") as stack:
+        yield stack
+
+
+@pytest.fixture
+def alone(own_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """The module's own sandbox, with this process pointed at it; every fault is cleared afterwards."""
+    yield from _pointed_at(own_stack, monkeypatch)
+
+
+def _pointed_at(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    for name, value in stack.env.items():
         monkeypatch.setenv(name, value)
-    yield running_stack
-    running_stack.faults.clear()
+    yield stack
+    stack.faults.clear()
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,12 @@ def read(kind: Kind, name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(scope="module")
+def running_stack(own_stack: Stack) -> Stack:
+    """A sandbox of these tests alone: a field that was edited by hand has an owner from then on."""
+    return own_stack
+
+
 @contextmanager
 def patched(kind: Kind, name: str, change: dict[str, Any], back: dict[str, Any]) -> Iterator[None]:
     """A merge patch as a user makes it, taken back afterwards."""

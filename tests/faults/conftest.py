@@ -16,11 +16,11 @@ _healthy: dict[str, object] = {}
 
 
 @pytest.fixture
-def site(stack: Stack, prefect_api: str) -> Iterator[Site]:
+def site(alone: Stack, prefect_api: str) -> Iterator[Site]:
     """The sandbox's own release behind its load balancer; it has recovered when the next test begins."""
     assert prefect_api
-    found = Site(stack)
-    key = str(stack.kubeconfig)
+    found = Site(alone)
+    key = str(alone.kubeconfig)
     if key not in _healthy:
         run(provision)
         _healthy[key] = found.picture()

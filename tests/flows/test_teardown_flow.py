@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +30,10 @@ WITH_DNS = {"dns_managed_zone": "sandbox-zone"}
 EVERYTHING = {"release_address": True, "restore_layer4": True}
 
 
-@pytest.fixture(scope="module")
-def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A sandbox in which nobody else has left anything."""
-    with Stack(tmp_path_factory.mktemp("sandbox-of-teardown"), latency="zero") as made:
-        yield made
-
-
 @pytest.fixture
-def stack(own_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """The sandbox of these tests, with this process pointed at it; every fault is cleared afterwards."""
-    for name, value in own_stack.env.items():
-        monkeypatch.setenv(name, value)
-    yield own_stack
-    own_stack.faults.clear()
+def stack(alone: Stack) -> Stack:
+    """A sandbox in which nobody else has left anything."""
+    return alone
 
 
 def take_down(**parameters: Any) -> Report:
