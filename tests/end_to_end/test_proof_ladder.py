@@ -79,15 +79,19 @@ def patched(kind: Kind, name: str, change: dict[str, Any], back: dict[str, Any])
         cluster.merge_patch(kind, CONFIG.namespace, name, back)
 
 
-def broken_in_the_end(target: Target, rung: str, *, seconds: float = 60) -> tuple[Fault, Proof]:
-    """The fault of this rung, as soon as what was broken has reached the data path."""
+def broken_in_the_end(target: Target, rung: str, cause: str = "", *, seconds: float = 120) -> tuple[Fault, Proof]:
+    """The fault of this rung, as soon as what was broken has reached the data path.
+
+    With a `cause`, another one is looked at again, as the step does: Milvus may have a moment of its own.
+    """
     deadline = time.monotonic() + seconds
     while True:
         climbed = proof.prove(target)
         broken = climbed.verdict.broken
         if broken is not None and broken.name == rung:
             assert broken.fault is not None
-            return broken.fault, climbed
+            if cause in ("", broken.fault.cause):
+                return broken.fault, climbed
         assert time.monotonic() < deadline, climbed.rungs
 
 
@@ -108,9 +112,11 @@ def test_a_long_call_is_cut_by_the_backend_timeout(target: Callable[..., Target]
     with patched(
         kubernetes.BACKEND_CONFIG, BACKEND_CONFIG, {"spec": {"timeoutSec": 2}}, {"spec": {"timeoutSec": 3600}}
     ):
-        fault, climbed = broken_in_the_end(target(long_call_seconds=5.0, idle_seconds=30.0), "long-call")
+        fault, climbed = broken_in_the_end(
+            target(long_call_seconds=5.0, idle_seconds=30.0), "long-call", "CallCutByTimeout"
+        )
 
-    assert (fault.owner, fault.cause) == ("ingress", "CallCutByTimeout")
+    assert (fault.owner, fault.cause) == ("ingress", "CallCutByTimeout"), fault
     assert fault.detail.startswith("a call of 5 s was cut after 2.")
     assert "timeoutSec is 2 s" in fault.detail
     assert climbed.rungs[-1].detail == "not reached: long-call broke"
