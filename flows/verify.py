@@ -63,16 +63,11 @@ def _verify(request: VerifyRequest, evidence: Evidence) -> None:
 
     if address and "load balancer" in seen:
         evidence.project = compute.project(request)
+        once = bool(evidence.troubles)
         meetings = {
             "records": begin(check_dns_record, request, address),
-            "exposure": begin(guard_exposure, request, address),
-            "proof": begin(
-                prove,
-                request,
-                address,
-                evidence.expected_fingerprint,
-                once=bool(evidence.troubles),
-            ),
+            "exposure": begin(guard_exposure, request, address, once=once),
+            "proof": begin(prove, request, address, evidence.expected_fingerprint, once=once),
         }
         found, faults = settled(meetings)
         evidence.learn_troubles(faults)

@@ -20,12 +20,13 @@ _MAY_LAG = ("AllowListCheck", "PlainHttpCheck")
 
 
 @steps.observing
-def guard_exposure(config: LoadBalancerConfig, address: str) -> list[Check]:
+def guard_exposure(config: LoadBalancerConfig, address: str, *, once: bool = False) -> list[Check]:
     """Return how Milvus looks from outside, through the load balancer.
 
     Args:
         config: the configuration.
         address: IPv4 of the load balancer.
+        once: whether something is known to be wrong, so that what GKE may still bring is not waited for.
 
     Raises:
         ExposureRefused: it lets in or shows what nobody asked for.
@@ -38,7 +39,8 @@ def guard_exposure(config: LoadBalancerConfig, address: str) -> list[Check]:
         ends[:] = [check for check in found if check.ends_the_run]
         if not ends:
             return Ready(found)
-        outlook = Outlook.WAIT if all(check.name in _MAY_LAG for check in ends) else Outlook.STOP
+        may_come = not once and all(check.name in _MAY_LAG for check in ends)
+        outlook = Outlook.WAIT if may_come else Outlook.STOP
         seen = "; ".join(f"{check.resource}: {check.observed}" for check in ends)
         return Finding(outlook, ends[0].layer, ends[0].cause, seen, ends[0].mend)
 
