@@ -23,9 +23,10 @@ WAITS = {
 @pytest.mark.parametrize(
     "step",
     [
-        pytest.param("wait-for-backends", marks=pytest.mark.exhaustive),
+        "wait-for-backends",
         pytest.param("wait-for-address", marks=pytest.mark.exhaustive),
-        "wait-for-certificate",
+        # In a sandbox of its own: a certificate that an earlier test made ACTIVE is waited for by nobody.
+        pytest.param("wait-for-certificate", marks=pytest.mark.exhaustive),
     ],
 )
 def test_a_cancelled_wait_ends_within_seconds_and_the_next_run_goes_on(
