@@ -129,6 +129,7 @@ def test_the_kubernetes_pool_takes_its_template_and_the_code_in_the_image(tmp_pa
         run(server, "-m", "deployments.deploy")
 
 
+@pytest.mark.exhaustive
 def test_run_sh_brings_up_a_server_on_postgresql_and_two_workers(tmp_path: Path) -> None:
     with postgres.running() as url, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -117,6 +117,7 @@ def test_killed_in_every_wait_the_retries_go_on_where_it_stopped(
     assert_like_one_healthy_run(release)
 
 
+@pytest.mark.exhaustive
 def test_killed_while_google_issues_the_certificate_the_retry_waits_on(
     workplace: Workplace, stack: Stack, release: Release
 ) -> None:

@@ -209,6 +209,7 @@ def test_one_that_fails_does_not_stop_the_others_and_a_retry_takes_up_only_that_
 
 
 @pytest.mark.usefixtures("worker")
+@pytest.mark.exhaustive
 def test_no_more_than_at_once_are_with_the_pool_and_the_next_starts_when_one_ends(field: Field) -> None:
     rows = targets("e", "f", "g")
     for row in rows:
@@ -228,6 +229,7 @@ def test_no_more_than_at_once_are_with_the_pool_and_the_next_starts_when_one_end
 
 
 @pytest.mark.usefixtures("worker")
+@pytest.mark.exhaustive
 def test_cancelling_the_fleet_cancels_its_children_within_seconds(field: Field) -> None:
     """Those that run; the one to come is never made. A retry of the fleet takes all of them up again."""
     rows = targets("h", "i", "j")
@@ -257,6 +259,7 @@ def test_cancelling_the_fleet_cancels_its_children_within_seconds(field: Field) 
 
 
 @pytest.mark.usefixtures("worker")
+@pytest.mark.exhaustive
 def test_a_fleet_whose_process_is_killed_goes_on_with_the_same_children(field: Field) -> None:
     rows = targets("k", "l", "m")
     field.order(rows[0]["domain"], "wait")

@@ -88,6 +88,7 @@ def test_backends_that_recover_let_the_retry_begin_with_the_wait(workplace: Work
     assert writes(stack) == before
 
 
+@pytest.mark.exhaustive
 def test_dns_that_was_mended_lets_the_retry_begin_with_the_certificate(workplace: Workplace, stack: Stack) -> None:
     def point_at(address: str) -> None:
         token = stack.compute.access_token("somebody")
@@ -110,6 +111,7 @@ def test_dns_that_was_mended_lets_the_retry_begin_with_the_certificate(workplace
     assert workplace.report(run)["verdict"] == "verified"
 
 
+@pytest.mark.exhaustive
 def test_a_retry_after_somebody_else_s_run_looks_at_everything_anew(workplace: Workplace, stack: Stack) -> None:
     """What the first attempt has kept is true only as long as nobody else writes."""
     stack.faults.arm("never-healthy")

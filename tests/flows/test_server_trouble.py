@@ -57,6 +57,7 @@ def test_a_server_that_is_restarted_at_once_goes_unnoticed(shaky: Workplace, sta
     assert shaky.report(run)["verdict"] == "verified"
 
 
+@pytest.mark.exhaustive
 def test_a_database_that_somebody_locks_for_a_while_is_waited_out(shaky: Workplace, stack: Stack) -> None:
     run = waiting_run(shaky, stack)
 
