@@ -67,7 +67,7 @@ def test_what_is_behind_a_broken_rung_is_told_first(stack: Stack) -> None:
     assert report.verification.outcome == "failed"
     causes = [trouble.cause for trouble in report.troubles]
     assert causes[0] == "BackendsUnhealthy"
-    assert any(trouble.error_is(ProofFailed) for trouble in report.troubles)
+    assert any(isinstance(trouble.error, ProofFailed) for trouble in report.troubles)
 
 
 def test_what_was_never_provisioned_is_told_with_all_that_is_there(stack: Stack) -> None:

@@ -76,10 +76,6 @@ class Trouble(BaseModel):
     mend: str = ""
     error: Any = Field(default=None, exclude=True, repr=False)
 
-    def error_is(self, kind: type[ProvisioningError]) -> bool:
-        """Whether it came in an exception of this kind."""
-        return isinstance(self.error, kind)
-
     def as_error(self) -> ProvisioningError:
         """The error that a run ends in for it."""
         if isinstance(self.error, ProvisioningError):
