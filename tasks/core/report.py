@@ -115,7 +115,7 @@ class Report(BaseModel):
     left: tuple[Left, ...] | None = None
     """What a teardown has left; None of every other flow, and of a teardown that ended before it had looked."""
     troubles: tuple[Trouble, ...] = ()
-    """Everything found wrong, causes before what follows from them; the first is `error`."""
+    """What preflight or verify found wrong, causes before what follows from them: then the first is `error`."""
     error: dict[str, str] | None = None
     """layer, cause, resource, observed, mend; None when verified."""
 

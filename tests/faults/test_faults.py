@@ -50,7 +50,6 @@ def test_a_fault_in_what_runs_is_named(site: Site, fault: Fault) -> None:
     assert_named(report, fault)
 
 
-def test_there_is_one_for_every_row_of_the_symptoms() -> None:
-    """At least forty, and none of them twice."""
+def test_there_are_at_least_forty_and_none_of_them_twice() -> None:
     assert len(table.FAULTS) >= 40
     assert len({fault.name for fault in table.FAULTS}) == len(table.FAULTS)
