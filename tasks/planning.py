@@ -134,12 +134,7 @@ def _settings(live: Facts, snapshot: Snapshot) -> tuple[str | None, list[Check]]
         values = release_values.desired_values(snapshot.release.values, annotations={}, milvus_version=live.version)
         return str(values["extraConfigFiles"][release_values.USER_YAML]), []
     except ResourceFailed as error:
-        cause = next((cause for word, cause in _CAUSES.items() if word in error.observed), "ReleaseValuesCheck")
-        return None, [of_error(cause, error)]
-
-
-_CAUSES = {"customConfigMap": "CustomConfigMapCheck", "tlsMode": "MilvusTlsCheck"}
-"""What cannot be changed, by a word of the reason."""
+        return None, [of_error(f"{error.cause}Check", error)]
 
 
 def _secret(live: Facts) -> tuple[set[str], list[Check]]:

@@ -81,6 +81,7 @@ def desired_values(
             f"customConfigMap is {values['customConfigMap']!r}, so the chart does not use extraConfigFiles",
             "Set common.security.tlsMode: 1 and proxy.http.port: 8080 in that ConfigMap, or run again with "
             "release_manager=manifest.",
+            "CustomConfigMap",
         )
     service = _section(values, "service")
     service["type"] = "ClusterIP"
@@ -321,6 +322,7 @@ def _missing(root: yaml.MappingNode, version: Version | None) -> Iterator[tuple[
             USER_YAML,
             "common.security.tlsMode is 2 (mutual TLS), but Google's load balancer presents no client certificate",
             "Set common.security.tlsMode to 1 in the values of the release, then run again.",
+            "MilvusTls",
         )
     if tls_mode != "1":
         yield _TLS_MODE, 1
@@ -439,8 +441,8 @@ def _section(values: dict[str, Any], key: str, prefix: str = "") -> dict[str, An
     return section
 
 
-def _refused(resource: str, observed: str, mend: str) -> ResourceFailed:
-    return ResourceFailed(resource=f"milvus {resource}", observed=observed, mend=mend, layer="milvus")
+def _refused(resource: str, observed: str, mend: str, cause: str = "ReleaseValues") -> ResourceFailed:
+    return ResourceFailed(f"milvus {resource}", observed, mend, "milvus", cause)
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
