@@ -6,11 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sandbox.stack import Stack
 from tasks.core.config import LoadBalancerConfig
 
 DOMAIN = "milvus.example"
+
+# How long a machine takes to make an example says nothing about what is tried with it; the first one reads tables that
+# a fresh clone has yet to build.
+settings.register_profile("milvus-l7", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("milvus-l7")
 
 QUICK = {"long_call_seconds": 0, "idle_seconds": 0, "open_milvus_reason": "an empty Milvus on a loopback address"}
 """What a run is asked for that is not about the long rungs of the proof, nor about passwords."""
