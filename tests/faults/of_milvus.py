@@ -20,7 +20,8 @@ def milvus_crashes(site: Site) -> Iterator[None]:
        layer="milvus", cause="RollingOut", mend="kubectl")  # fmt: skip
 @contextmanager
 def readiness_gate(site: Site) -> Iterator[None]:
-    with site.armed("readiness-gate-stall"):
+    """It stalls because the load balancer never calls the Pod healthy; a gate alone keeps no client out."""
+    with site.armed("never-healthy"), site.armed("readiness-gate-stall"):
         site.restart("running")
         yield
     site.restart("running")
