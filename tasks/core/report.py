@@ -296,8 +296,14 @@ def _diagnosis(report: Report) -> Iterator[str]:
     if report.checks:
         order = [Result.FAILED, Result.PASSED, Result.SKIPPED]
         checks = sorted(report.checks, key=lambda check: order.index(check.result))
-        rows = [(c.result.value, c.name, c.resource, c.observed, c.mend) for c in checks]
+        rows = [(_result(c), c.name, c.resource, c.observed, c.mend) for c in checks]
         yield _table("Checks", ("result", "check", "resource", "seen", "mend"), rows)
+
+
+def _result(check: Check) -> str:
+    """With a word for whoever wonders how a run can be verified beside a failed check."""
+    advice = check.result is Result.FAILED and not check.ends_the_run
+    return f"{check.result.value} (advice)" if advice else check.result.value
 
 
 def _left(left: Sequence[Left] | None) -> str:

@@ -2,7 +2,7 @@
 
 import json
 
-from tasks.core import report
+from tasks.core import checks, report
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ResourceFailed
 from tasks.core.progress import Change, Journal
@@ -86,6 +86,16 @@ def test_markdown_has_every_write_and_every_rung() -> None:
     assert "| ingress default/my-release-milvus | created |" in text
     assert "| tls | passed | a \\| b | 0.012 |" in text
     assert "```python\ncall()\n```" in text
+
+
+def test_a_failed_check_that_is_advice_is_called_so() -> None:
+    journal = Journal()
+    journal.judge([checks.failed("CertificateExpiryCheck", "secret x/t", "29 days left", "Renew it.", blocks=False)])
+
+    finished = report.build(CONFIG, journal)
+
+    assert "| FAILED (advice) | CertificateExpiryCheck |" in report.markdown(finished)
+    assert json.loads(finished.as_json())["checks"][0]["result"] == "FAILED"
 
 
 def test_a_second_attempt_reports_what_the_first_one_wrote() -> None:
