@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 
 _log = logging.getLogger(__name__)
 _CHUNK = 1 << 18
@@ -31,6 +31,7 @@ class Forwarder:
         """Close every forward and every connection."""
         for listen in list(self._servers):
             self.close(listen)
+        self._call(self._settle())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
         self._loop.close()
@@ -58,6 +59,10 @@ class Forwarder:
             if task is not None:
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
+            if self._tasks.get(listen) is not tasks:
+                # Accepted while the forward was closed, and known to nobody but this task.
+                writer.transport.abort()
+                return
             # A cancelled task would be reported as a failure of the server's (cpython#110894, mended in 3.12).
             with contextlib.suppress(asyncio.CancelledError):
                 await _forward(reader, writer, target())
@@ -74,9 +79,27 @@ class Forwarder:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _settle(self) -> None:
+        """Wait for connections that were on their way in when their forward was closed."""
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others)
+        await asyncio.sleep(0)  # a transport is closed one turn of the loop after it was told to
+
+
+@contextlib.contextmanager
+def _ending(writer: asyncio.StreamWriter) -> Iterator[None]:
+    """Close the connection at the end; cut it when the task is cancelled, since what is unsent may never be read."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        writer.transport.abort()
+        raise
+    finally:
+        writer.close()
+
 
 async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Address | None) -> None:
-    with contextlib.closing(writer):
+    with _ending(writer):
         if target is None:
             return
         try:
@@ -84,7 +107,7 @@ async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, t
         except OSError as error:
             _log.debug("cannot reach %s:%d: %s", *target, error)
             return
-        with contextlib.closing(there_writer):
+        with _ending(there_writer):
             await asyncio.gather(_pipe(reader, there_writer), _pipe(there_reader, writer))
 
 
