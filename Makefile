@@ -5,7 +5,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export DO_NOT_TRACK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test exhaustive fast lint types imports bench lock clean
+.PHONY: help demo up down test exhaustive browser fast lint types imports bench lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,8 +29,11 @@ down: .venv/.installed  ## Stop what `make up` started
 test: .venv/.installed  ## The whole test suite, three files at a time: most of it is waiting
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
-exhaustive: .venv/.installed  ## Further cases with workers and real Milvus, which take as long as the rest
-	$(BIN)/python -m pytest -m exhaustive
+exhaustive: .venv/.installed  ## Further cases with workers, PostgreSQL and real Milvus
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m exhaustive
+
+browser: .venv/.installed  ## The forms and the pages of a run, in a real browser; needs Chromium
+	$(BIN)/python -m pytest -m browser
 
 fast: .venv/.installed  ## The tests that need no real Milvus, Envoy or Prefect server
 	$(BIN)/python -m pytest -m "not slow and not exhaustive and not browser"

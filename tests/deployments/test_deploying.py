@@ -27,13 +27,12 @@ VARIABLES: dict[str, Any] = PROJECT["deployments"][0]["work_pool"]["job_variable
 pytestmark = pytest.mark.slow
 
 
-def test_the_plain_command_asks_nothing_and_may_be_repeated(server: Prefect) -> None:
-    first = deploy_plainly(server)
+def test_the_plain_command_asks_nothing_and_may_be_repeated(plain: dict[str, Any], server: Prefect) -> None:
     again = deploy_plainly(server)
 
-    assert list(first) == NAMES
-    assert [made["id"] for made in first.values()] == [made["id"] for made in again.values()]
-    for made in first.values():
+    assert list(plain) == NAMES
+    assert [made["id"] for made in plain.values()] == [made["id"] for made in again.values()]
+    for made in plain.values():
         assert re.fullmatch(r"[\w.-]+", made["version"])
         assert made["description"] != "None"
         assert "milvus" in made["tags"]
@@ -42,15 +41,13 @@ def test_the_plain_command_asks_nothing_and_may_be_repeated(server: Prefect) -> 
     assert len(triggers) == 1
 
 
-def test_no_run_comes_of_the_shipped_schedule(server: Prefect) -> None:
+def test_no_run_comes_of_the_shipped_schedule(plain: dict[str, Any]) -> None:
     """Without somebody's own domain it would fail every night."""
-    verify = deploy_plainly(server)["verify"]
-
-    assert [schedule["active"] for schedule in verify["schedules"]] == [False]
+    assert [schedule["active"] for schedule in plain["verify"]["schedules"]] == [False]
 
 
-def test_a_schedule_of_one_s_own_survives_a_deploy(server: Prefect) -> None:
-    verify = deploy_plainly(server)["verify"]
+def test_a_schedule_of_one_s_own_survives_a_deploy(plain: dict[str, Any], server: Prefect) -> None:
+    verify = plain["verify"]
     mine = {
         "slug": "mine",
         "schedule": {"cron": "0 5 * * *", "timezone": "UTC"},
@@ -177,6 +174,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
         prefect.close()
     finally:
         prefect_server.stop(process)
+
+
+@pytest.fixture(scope="module")
+def plain(server: Prefect) -> dict[str, Any]:
+    """Everything, by Prefect's own command, for the first time."""
+    return deploy_plainly(server)
 
 
 @pytest.fixture(scope="module")
