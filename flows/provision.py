@@ -32,7 +32,8 @@ from tasks.managed_certificate import (
     wait_for_certificate,
 )
 from tasks.milvus_connection import prove, warm_up
-from tasks.milvus_release import apply_milvus_release, wait_for_rollout
+from tasks.milvus_release import apply_milvus_release
+from tasks.milvus_rollout import wait_for_rollout
 from tasks.preflight import preflight
 from tasks.tls_secret import check_tls_secret, make_tls_secret
 

@@ -17,7 +17,8 @@ from tasks.global_address import release_address
 from tasks.ingress import delete_ingress, wait_for_ingress_deletion
 from tasks.leftovers import wait_for_load_balancer_deletion
 from tasks.managed_certificate import delete_managed_certificate
-from tasks.milvus_release import restore_milvus_release, wait_for_rollout
+from tasks.milvus_release import restore_milvus_release
+from tasks.milvus_rollout import wait_for_rollout
 from tasks.teardown import delete_lease, fault, inspect_teardown, prove_absence, settle_receipt
 from tasks.tls_secret import delete_tls_secret
 

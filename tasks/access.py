@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from tasks import milvus_release, planning
+from tasks import milvus_by_helm, planning
 from tasks.clients import compute, iam, kubernetes
 from tasks.clients.kubernetes import Cluster, Kind
 from tasks.core import manifests, names
@@ -88,7 +88,7 @@ def _release(plan: Plan, seen: Snapshot) -> Iterator[Need]:
         return
     fits, release = permissions.service_fits(live), seen.release
     if release is not None:
-        if not fits or milvus_release.upgrade_is_due(config, release, dict(live.service), live.version):
+        if not fits or milvus_by_helm.upgrade_is_due(config, release, dict(live.service), live.version):
             yield from permissions.of_helm(release.kinds, config.namespace)
         return
     if not fits:

@@ -1,16 +1,17 @@
 """Discovery of what somebody made by hand, and of what this run will change about it; before the first write."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from tasks import dns_record, global_address, milvus_release, steps, tls_secret
+from tasks import dns_record, global_address, helm_release, milvus_objects, milvus_release, steps, tls_secret
 from tasks.clients import compute, kubernetes
 from tasks.clients.kubernetes import Cluster, Kind
 from tasks.core import annotations, certificates, guide, helm_record, manifests, names, progress, release_values, status
 from tasks.core.adoption import Gap
 from tasks.core.certificates import CertificateFacts
 from tasks.core.config import CertificateMode, LoadBalancerConfig
-from tasks.core.errors import AccessRefused, ProvisioningError, ResourceFailed
+from tasks.core.errors import AccessRefused, ProvisioningError
 from tasks.core.guide import Found
 from tasks.core.helm_record import Release
 from tasks.core.three_ways.rows import text
@@ -46,6 +47,7 @@ def _look(cluster: Cluster, config: LoadBalancerConfig) -> Found:
     ingress = cluster.read(kubernetes.INGRESS, namespace, names.ingress(release))
     secret = cluster.read(kubernetes.SECRET, namespace, config.tls_secret)
     service = cluster.read(kubernetes.SERVICE, namespace, names.service(release))
+    deployments = milvus_objects.read_deployments(cluster, config, service) if service else []
     revisions, newest = _revisions(cluster, config)
     ip = status.ingress_address(ingress or {})
     return Found(
@@ -53,7 +55,7 @@ def _look(cluster: Cluster, config: LoadBalancerConfig) -> Found:
         address=global_address.choose(api, config, ingress),
         revisions=revisions,
         chart=f"{newest.chart} --version {newest.chart_version}" if newest else "",
-        version=_version(cluster, config, service, newest),
+        version=milvus_objects.version_of(deployments, newest.app_version if newest else ""),
         service=service,
         ingress=ingress,
         backend_config=cluster.read(kubernetes.BACKEND_CONFIG, namespace, names.backend_config(release)),
@@ -64,37 +66,28 @@ def _look(cluster: Cluster, config: LoadBalancerConfig) -> Found:
         attached=_attached(cluster, config),
         reserved=any(each.get("address") == ip for each in api.list_resources("addresses")) if ip else False,
         answers=_answers(config, ip) if ip else {},
-        user_yaml=_user_yaml(cluster, config, service, newest),
+        user_yaml=_user_yaml(cluster, config, deployments, newest),
     )
 
 
 def _revisions(cluster: Cluster, config: LoadBalancerConfig) -> tuple[tuple[tuple[int, Json], ...], Release | None]:
     """Revisions that were deployed, oldest first, and the newest of them; none where Helm is not to be used."""
-    if milvus_release.read_release(cluster, config) is None:
+    if helm_release.read(cluster, config) is None:
         return (), None
-    records = [helm_record.decode(each) for each in milvus_release.revisions(cluster, config)]
+    records = [helm_record.decode(each) for each in helm_release.revisions(cluster, config)]
     good = [each for each in records if each.status in ("deployed", "superseded")]
     good.sort(key=lambda each: each.revision)
     return tuple((each.revision, each.values) for each in good), good[-1] if good else None
 
 
-def _version(
-    cluster: Cluster, config: LoadBalancerConfig, service: Json | None, newest: Release | None
-) -> release_values.Version | None:
-    image = milvus_release.milvus_image(cluster, config) if service else ""
-    return release_values.milvus_version(image, newest.app_version if newest else "")
-
-
-def _user_yaml(cluster: Cluster, config: LoadBalancerConfig, service: Json | None, newest: Release | None) -> str:
+def _user_yaml(cluster: Cluster, config: LoadBalancerConfig, deployments: list[Json], newest: Release | None) -> str:
     """What Milvus takes its settings from: of the release, or of the ConfigMap that its Pods mount."""
     if newest is not None:
         files = newest.values.get("extraConfigFiles")
         found = files.get(release_values.USER_YAML) if isinstance(files, dict) else None
         return found if isinstance(found, str) else ""
-    try:
-        return milvus_release.settings_text(cluster, config) if service else ""
-    except ResourceFailed:
-        return ""
+    found = milvus_objects.settings_among(deployments, partial(cluster.read, kubernetes.CONFIG_MAP, config.namespace))
+    return milvus_objects.text_of(found) if found else ""
 
 
 def _facts(secret: Json) -> CertificateFacts | None:

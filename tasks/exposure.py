@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tasks import load_balancer, milvus_release, polling, steps, waiting
+from tasks import load_balancer, milvus_objects, polling, steps, waiting
 from tasks.clients import compute, doors, kubernetes, settings
 from tasks.clients.kubernetes import Cluster
 from tasks.core import exposure, names, progress, status
@@ -120,7 +120,7 @@ def _layer_4(service: dict[str, Any]) -> tuple[str, int]:
 
 def _settings(cluster: Cluster, config: LoadBalancerConfig, service: dict[str, Any]) -> list[str]:
     """Texts of Milvus' YAML files in the order in which they win, as its Deployments mount them."""
-    deployments = milvus_release.milvus_deployments(cluster, config, service)
+    deployments = milvus_objects.read_deployments(cluster, config, service)
     texts = []
     for name in dict.fromkeys(_config_maps(deployments)):
         data = (cluster.read(kubernetes.CONFIG_MAP, config.namespace, name) or {}).get("data") or {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tasks import milvus_release, tls_secret
+from tasks import helm_release, tls_secret
 from tasks.core import annotations, manifests, names, release_values
 from tasks.core.checks import Check, failed, ownership, passed
 from tasks.core.checks.facts import Facts
@@ -118,7 +118,7 @@ def _helm_release(config: LoadBalancerConfig, snapshot: Snapshot) -> Iterator[Ch
         if config.release_manager is ReleaseManager.HELM and "Release" not in snapshot.objects.unread:
             yield failed(name, place, "does not exist, and release_manager is helm", look, layer="milvus")
         return
-    if busy := milvus_release.pending_fault(config, release):
+    if busy := helm_release.pending_fault(config, release):
         yield of_error(name, busy)
         return
     seen = f"revision {release.revision}, chart {release.chart} {release.chart_version}"

@@ -8,7 +8,7 @@ from tasks.core import names, progress, receipt, status
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ResourceFailed, Unreachable
 from tasks.core.progress import Change
-from tasks.core.receipt import Receipt
+from tasks.core.receipt import Former, Receipt
 
 _ATTEMPTS = 5
 
@@ -50,6 +50,28 @@ def note(cluster: Cluster, config: LoadBalancerConfig, **notes: Any) -> Change:
             if cluster.merge_patch(kubernetes.CONFIG_MAP, config.namespace, name, {"data": changed}) is not None:
                 return _record(Change(resource=resource, action="updated", detail=_kinds(notes)))
     raise Unreachable(resource, "is written by somebody else all the time", "Run again.", "kubernetes")
+
+
+def note_release(
+    cluster: Cluster,
+    config: LoadBalancerConfig,
+    service: dict[str, Any],
+    former: dict[str, str | None],
+    revision: int = 0,
+) -> None:
+    """Note what is about to change of the Milvus release; never more of it than our own keys.
+
+    Args:
+        cluster: where the release is.
+        config: names the release.
+        service: as it is before.
+        former: what our keys said before, None where they said nothing.
+        revision: of Helm that is built upon; 0 without Helm.
+    """
+    kind = str(service["spec"].get("type") or "")
+    found = Former(service_type=kind if kind != "ClusterIP" else "", values=former, revision=revision)
+    before = read(cluster, config).release
+    note(cluster, config, release=before.noting(found) if before else found)
 
 
 def _live(cluster: Cluster, config: LoadBalancerConfig) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-from tasks import global_address, milvus_release, tls_secret
+from tasks import global_address, milvus_objects, milvus_rollout, tls_secret
 from tasks.clients import compute, kubernetes
 from tasks.clients.compute import Compute
 from tasks.clients.kubernetes import Cluster
@@ -57,8 +57,8 @@ def _certificate(config: LoadBalancerConfig, secret: Json) -> Json:
 def _ready_pods(cluster: Cluster, config: LoadBalancerConfig, service: Json) -> int | None:
     """Pods behind the Service; None while Milvus is rolled out, and the groups follow it."""
     selector = service["spec"].get("selector") or {}
-    deployments = milvus_release.milvus_deployments(cluster, config, service)
-    if not selector or not all(milvus_release.rolled_out(each) for each in deployments):
+    deployments = milvus_objects.read_deployments(cluster, config, service)
+    if not selector or not all(milvus_rollout.rolled_out(each) for each in deployments):
         return None
     labels = ",".join(f"{key}={value}" for key, value in selector.items())
     return sum(_ready(pod) for pod in cluster.list_objects(kubernetes.POD, config.namespace, labels=labels))

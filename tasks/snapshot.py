@@ -7,13 +7,13 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tasks import global_address, milvus_release
+from tasks import global_address, helm_release, milvus_objects
 from tasks.clients import kubernetes
 from tasks.clients.compute import Compute
 from tasks.clients.kubernetes import Cluster, Kind
 from tasks.core import annotations, names, release_values, status
 from tasks.core.addresses import Choice
-from tasks.core.checks.objects import Object, Objects
+from tasks.core.checks.objects import Objects
 from tasks.core.checks.plaintext_clients import OTHER_NAMESPACES
 from tasks.core.checks.references import InvalidAnnotation, backend_configs, names_in, service_names
 from tasks.core.config import CertificateMode, LoadBalancerConfig, ReleaseManager
@@ -53,20 +53,20 @@ class Snapshot:
     @property
     def user_yaml(self) -> str | None:
         """Text of Milvus' settings as they are now."""
-        return str((self.settings[0].get("data") or {}).get(self.settings[1]) or "") if self.settings else None
+        return milvus_objects.text_of(self.settings) if self.settings else None
 
     @property
     def version(self) -> release_values.Version | None:
         """Of the deployed Milvus."""
         app_version = self.release.app_version if self.release else ""
-        return release_values.milvus_version(milvus_release.image_of(list(self.deployments)), app_version)
+        return milvus_objects.version_of(self.deployments, app_version)
 
 
 def read(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> Snapshot:
     """Read the objects of our names, then those they lead to."""
     reader = _Reader(cluster, config)
     lists: dict[str, Callable[[], list[dict[str, Any]]]] = {
-        "Release": lambda: [] if _by_manifest(config) else milvus_release.revisions(cluster, config),
+        "Release": lambda: [] if _by_manifest(config) else helm_release.revisions(cluster, config),
         "Deployment": lambda: cluster.list_objects(kubernetes.DEPLOYMENT, config.namespace),
         "Pod": lambda: cluster.list_objects(kubernetes.POD, config.namespace),
         "NetworkPolicy": lambda: cluster.list_objects(kubernetes.NETWORK_POLICY, config.namespace),
@@ -75,14 +75,15 @@ def read(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> Snapshot
     found, kinds = reader.begin(lists, served)
     reader.read(_next_places(reader.objects, config))
     service = reader.objects.get("Service", config.namespace, names.service(config.release))
-    deployments = milvus_release.milvus_among(found["Deployment"], config, dict(service)) if service else []
-    reader.read([(kubernetes.CONFIG_MAP, name) for name in _mounted(deployments)])
+    deployments = milvus_objects.deployments_among(found["Deployment"], config, dict(service)) if service else []
+    reader.read([(kubernetes.CONFIG_MAP, name) for name in milvus_objects.config_maps_of(deployments)])
     reader.read([(kubernetes.BACKEND_CONFIG, name) for name in _backend_configs(reader.objects)])
-    if not _speaks_tls(settings := _settings(reader.objects, config.namespace, deployments)):
+    settings = milvus_objects.settings_among(deployments, reader.config_map)
+    if not _speaks_tls(settings):
         reader.read_pods_everywhere()
     return Snapshot(
         objects=reader.objects,
-        release=milvus_release.newest(found["Release"], config),
+        release=helm_release.newest(found["Release"], config),
         deployments=tuple(deployments),
         settings=settings,
         address=reader.address(api),
@@ -134,6 +135,11 @@ class _Reader:
         self.problems += refused.values()
         chosen: Choice = found.get("address", Choice(self._config.address))
         return chosen
+
+    def config_map(self, name: str) -> dict[str, Any] | None:
+        """One of those that were read."""
+        found = self.objects.get("ConfigMap", self._config.namespace, name)
+        return dict(found) if found else None
 
     def _calls(self, places: Iterable[Place]) -> dict[Hashable, Callable[[], Any]]:
         fresh = [place for place in dict.fromkeys(places) if place not in self._asked]
@@ -193,28 +199,12 @@ def _backend_configs(objects: Objects) -> list[str]:
     return found
 
 
-def _mounted(deployments: Iterable[Object]) -> list[str]:
-    volumes = [volume for each in deployments for volume in each["spec"]["template"]["spec"].get("volumes") or []]
-    return [name for volume in volumes if (name := (volume.get("configMap") or {}).get("name"))]
-
-
-def _settings(objects: Objects, namespace: str, deployments: Iterable[Object]) -> tuple[dict[str, Any], str] | None:
-    """The ConfigMap that Milvus reads its settings from, and the key in it (milvus-helm templates)."""
-    for name in _mounted(deployments):
-        found = objects.get("ConfigMap", namespace, name)
-        for key in ("user.yaml", "milvus.yaml"):
-            if found and key in (found.get("data") or {}):
-                return dict(found), key
-    return None
-
-
 def _speaks_tls(settings: tuple[dict[str, Any], str] | None) -> bool:
     """Whether Milvus is known to; where its settings are not found, nobody can say who would break."""
     if settings is None:
         return True
     try:
-        text = str((settings[0].get("data") or {}).get(settings[1]) or "")
-        return release_values.settings_of(text).tls_mode == "1"
+        return release_values.settings_of(milvus_objects.text_of(settings)).tls_mode == "1"
     except ResourceFailed:
         return True
 

@@ -6,7 +6,7 @@ The looks are those of the waits; nothing is waited for here.
 import dataclasses
 from collections.abc import Callable, Iterator
 
-from tasks import events, load_balancer, managed_certificate, milvus_release, steps
+from tasks import events, load_balancer, managed_certificate, milvus_rollout, steps
 from tasks.clients import compute, kubernetes
 from tasks.clients.compute import Compute
 from tasks.clients.kubernetes import Cluster
@@ -49,7 +49,7 @@ def _of_controllers(cluster: Cluster, config: LoadBalancerConfig) -> Iterator[Tr
 
 
 def _of_pods(cluster: Cluster, config: LoadBalancerConfig) -> Iterator[Trouble]:
-    found = milvus_release.judge_rollout(cluster, config)
+    found = milvus_rollout.judge(cluster, config)
     if isinstance(found, Finding):
         yield troubles.of_finding(found, f"milvus of release {config.namespace}/{config.release}", Source.POD)
 

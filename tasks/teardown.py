@@ -6,7 +6,18 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from tasks import access as rights
-from tasks import deleting, dns_record, events, leftovers, milvus_release, preflight, receipt, steps, tls_secret
+from tasks import (
+    deleting,
+    dns_record,
+    events,
+    helm_release,
+    leftovers,
+    milvus_objects,
+    preflight,
+    receipt,
+    steps,
+    tls_secret,
+)
 from tasks.clients import compute, kubernetes
 from tasks.clients.kubernetes import Cluster, Kind
 from tasks.core import annotations, inventory, lease, names, progress, release_values, status
@@ -98,8 +109,8 @@ def service_is_free(cluster: Cluster, config: LoadBalancerConfig) -> preflight.F
 
 def release_is_idle(cluster: Cluster, config: LoadBalancerConfig) -> preflight.Findings:
     """No operation of somebody else's on the release is pending."""
-    release = milvus_release.read_release(cluster, config)
-    if release is not None and (busy := milvus_release.pending_fault(config, release)):
+    release = helm_release.read(cluster, config)
+    if release is not None and (busy := helm_release.pending_fault(config, release)):
         yield busy
 
 
@@ -219,7 +230,7 @@ def _service(cluster: Cluster, config: TeardownRequest) -> Iterator[Left]:
         return
     resource = f"service {config.namespace}/{names.service(config.release)}"
     live = status.marks(service)
-    for key, text in milvus_release.annotations_of_ours(service, config).items():
+    for key, text in milvus_objects.annotations_of_ours(service, config).items():
         if annotations.same(key, live.get(key), text):
             yield Left(
                 resource=resource,

@@ -236,6 +236,7 @@ class _Bench:
             load_balancer,
             managed_certificate,
             milvus_release,
+            milvus_rollout,
         )
 
         say("building a load balancer to wait for")
@@ -246,7 +247,7 @@ class _Bench:
             backend_config.apply_backend_config,
             frontend_config.apply_frontend_config,
             managed_certificate.apply_managed_certificate,
-            milvus_release.wait_for_rollout,
+            milvus_rollout.wait_for_rollout,
         ):
             step.fn(config)
         dns_record.apply_dns_record.fn(config, reserved)

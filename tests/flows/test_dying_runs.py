@@ -8,7 +8,7 @@ import pytest
 
 from sandbox import chart_install
 from sandbox.stack import Stack
-from tasks import milvus_release
+from tasks import helm_release
 from tasks.clients import compute, kubernetes
 from tasks.core import names
 from tasks.core.config import LoadBalancerConfig
@@ -48,7 +48,7 @@ class Release:
 
     def revisions(self) -> list[str]:
         """Status of every Helm revision, oldest first."""
-        records = milvus_release.revisions(kubernetes.cluster(self.config), self.config)
+        records = helm_release.revisions(kubernetes.cluster(self.config), self.config)
         found = {int(record["metadata"]["labels"]["version"]): record for record in records}
         return [found[number]["metadata"]["labels"]["status"] for number in sorted(found)]
 

@@ -23,7 +23,8 @@ from tasks.global_address import reserve_address
 from tasks.ingress import apply_ingress, wait_for_address
 from tasks.inspection import compare_three_ways
 from tasks.managed_certificate import apply_managed_certificate, wait_for_certificate
-from tasks.milvus_release import apply_milvus_release, wait_for_rollout
+from tasks.milvus_release import apply_milvus_release
+from tasks.milvus_rollout import wait_for_rollout
 from tasks.tls_secret import make_tls_secret
 from tests.tasks.world import World, eventually
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks import ingress, leftovers, milvus_release, receipt, teardown
+from tasks import helm_release, ingress, leftovers, milvus_objects, receipt, teardown
 from tasks.backend_config import apply_backend_config, delete_backend_config
 from tasks.clients import compute, kubernetes
 from tasks.clients.compute import Compute
@@ -385,7 +385,7 @@ def test_a_release_from_before_the_receipt_is_taken_down_by_what_is_there(world:
 
 
 def values(world: World) -> Json:
-    found = helm_record.latest(milvus_release.revisions(world.cluster, world.config()))
+    found = helm_record.latest(helm_release.revisions(world.cluster, world.config()))
     assert found is not None
     return found.values
 
@@ -489,7 +489,7 @@ def test_an_annotation_that_somebody_set_before_us_stays_and_is_told_with_its_ma
 
 
 def deployment(world: World) -> Json:
-    (found,) = milvus_release.milvus_deployments(world.cluster, world.config(), world.read(kubernetes.SERVICE))
+    (found,) = milvus_objects.read_deployments(world.cluster, world.config(), world.read(kubernetes.SERVICE))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Milvus is made fit by one upgrade of whoever owns the release, and by none when it is fit already."""
+"""Milvus is made fit by one Helm upgrade, and by none when it is fit already."""
 
 import base64
 import gzip
@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks import milvus_release
+from tasks import helm_release
 from tasks.clients import kubernetes
 from tasks.core import helm_record
 from tasks.core.config import LoadBalancerConfig, ReleaseManager
-from tasks.core.errors import AccessRefused, FieldConflict, NotReadyInTime, ResourceFailed, Unreachable
+from tasks.core.errors import AccessRefused, FieldConflict, ResourceFailed, Unreachable
 from tasks.core.helm_record import Release
 from tasks.core.progress import Journal
-from tasks.milvus_release import MilvusRelease
+from tasks.milvus_release import MilvusRelease, apply_milvus_release
 from tests.tasks.world import World
 
 Json = dict[str, Any]
@@ -28,11 +28,11 @@ BACKEND_CONFIG = "cloud.google.com/backend-config"
 
 
 def apply(config: LoadBalancerConfig) -> MilvusRelease:
-    return milvus_release.apply_milvus_release.fn(config)
+    return apply_milvus_release.fn(config)
 
 
 def records(world: World) -> list[Json]:
-    found = milvus_release.revisions(world.cluster, world.config())
+    found = helm_release.revisions(world.cluster, world.config())
     return sorted(found, key=lambda secret: int(secret["metadata"]["labels"]["version"]))
 
 
@@ -54,9 +54,6 @@ def a_record(world: World, *, revision: int, status: str, age_seconds: int = 600
     metadata = {"name": f"sh.helm.release.v1.{world.release}.v{revision}", "labels": marks}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "helm.sh/release.v1"}
     world.write(secret | {"data": {"release": packed}}, manager="helm")
-
-
-# --- by Helm ---------------------------------------------------------------------------------------------------------
 
 
 def test_one_upgrade_makes_the_release_fit(world: World) -> None:
@@ -309,143 +306,3 @@ def test_a_role_that_may_not_change_the_release_is_told(world: World) -> None:
 
     with pytest.raises(AccessRefused, match="forbidden"):
         apply(world.config())
-
-
-# --- by manifests ----------------------------------------------------------------------------------------------------
-
-
-def test_a_release_that_is_not_to_be_upgraded_is_changed_field_by_field(world: World) -> None:
-    world.install()
-    config = world.config(release_manager="manifest")
-
-    result = apply(config)
-
-    assert (result.manager, result.revision) == (ReleaseManager.MANIFEST, 0)
-    assert {change.resource.split()[0]: change.action for change in result.changes} == {
-        "service": "updated",
-        "configmap": "updated",
-        "deployment": "updated",
-    }
-    assert world.read(kubernetes.SERVICE)["spec"]["type"] == "ClusterIP"
-    assert "tlsMode: 1" in world.read(kubernetes.CONFIG_MAP)["data"]["user.yaml"]
-    template = world.read(kubernetes.DEPLOYMENT, f"{world.service}-standalone")["spec"]["template"]
-    assert template["metadata"]["annotations"]["milvus-gke-l7/config"]
-    assert len(records(world)) == 1
-
-
-def test_manifests_applied_a_second_time_write_nothing(world: World) -> None:
-    world.install()
-    config = world.config(release_manager="manifest")
-    apply(config)
-    before = world.writes()
-
-    result = apply(config)
-
-    assert world.writes() == before
-    assert {change.action for change in result.changes} == {"unchanged"}
-
-
-def test_a_restart_that_was_not_reached_is_made_by_the_next_run(world: World) -> None:
-    """Killed after the ConfigMap was written: Milvus would run without TLS for ever."""
-    world.install()
-    config = world.config(release_manager="manifest")
-    world.faults.arm("kube-forbidden", verb="patch", resource="deployments")
-    with pytest.raises(AccessRefused):
-        apply(config)
-    world.faults.clear()
-
-    result = apply(config)
-
-    assert f"deployment {world.namespace}/{world.service}-standalone" in [
-        change.resource for change in result.changes if change.action == "updated"
-    ]
-
-
-def test_a_release_that_nobody_installed_by_helm_is_kept_by_manifests(world: World) -> None:
-    by_hand(world)
-
-    result = apply(world.config())
-
-    assert result.manager is ReleaseManager.MANIFEST
-    assert "tlsMode: 1" in world.read(kubernetes.CONFIG_MAP, "settings")["data"]["milvus.yaml"]
-
-
-def test_a_release_without_a_configuration_to_change_is_told_what_to_set(world: World) -> None:
-    by_hand(world, configured=False)
-    before = world.writes()
-
-    with pytest.raises(ResourceFailed) as caught:
-        apply(world.config())
-
-    assert "no Deployment of it mounts a ConfigMap" in caught.value.observed
-    assert "common.security.tlsMode: 1" in caught.value.mend
-    assert world.writes() == before
-
-
-def by_hand(world: World, *, configured: bool = True) -> None:
-    """A Milvus that somebody deployed by `kubectl apply`."""
-    labels = {"app": "milvus"}
-    ports = [{"name": "milvus", "port": 19530}]
-    pod: Json = {"containers": [{"name": "db", "image": "registry.example/db"}]}
-    if configured:
-        pod["volumes"] = [{"name": "settings", "configMap": {"name": "settings"}}]
-        world.write(
-            {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": {"name": "settings"},
-                "data": {"milvus.yaml": "log:\n  level: info\n"},
-            }
-        )
-    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
-    world.write({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "db"}, "spec": spec})
-    service = {"metadata": {"name": world.service}, "spec": {"selector": labels, "ports": ports}}
-    world.write({"apiVersion": "v1", "kind": "Service"} | service)
-
-
-# --- the rollout -----------------------------------------------------------------------------------------------------
-
-
-def test_the_rollout_is_over_when_every_deployment_runs_its_newest_template(world: World) -> None:
-    world.install()
-    apply(world.config())
-
-    assert milvus_release.wait_for_rollout.fn(world.config()) == 1
-
-
-@pytest.mark.parametrize(
-    ("message", "observed"),
-    [
-        pytest.param(
-            "panic: proxy server(grpc) and metric server(http) share the same port, tls mode must be 0",
-            "REST and gRPC share a port while TLS is on",
-            id="rest beside tls",
-        ),
-        pytest.param(
-            "open configs/cert/server.pem: no such file or directory",
-            "a file of its own TLS certificate is missing",
-            id="no certificate",
-        ),
-    ],
-)
-def test_a_crash_whose_cause_is_known_ends_the_wait_at_once(world: World, message: str, observed: str) -> None:
-    world.faults.arm("milvus-crash", message=message)
-    world.install(image={"all": {"repository": "milvusdb/milvus"}})
-
-    with pytest.raises(ResourceFailed) as caught:
-        milvus_release.wait_for_rollout.fn(world.config(rollout_timeout_seconds=20))
-
-    assert observed in caught.value.observed
-    assert message in caught.value.observed
-    assert f"kubectl -n {world.namespace} logs" in caught.value.mend
-
-
-def test_a_rollout_that_does_not_come_ends_at_its_deadline_with_what_was_seen(world: World) -> None:
-    world.faults.arm("milvus-crash", message="panic: etcd does not answer")
-    world.install(image={"all": {"repository": "milvusdb/milvus"}})
-
-    with pytest.raises(NotReadyInTime) as caught:
-        milvus_release.wait_for_rollout.fn(world.config(rollout_timeout_seconds=1))
-
-    assert caught.value.observed.startswith("not ready after 1 s; last seen: ")
-    assert caught.value.layer == "milvus"
