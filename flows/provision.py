@@ -4,9 +4,8 @@ import threading
 from typing import Any
 
 from prefect import Task, flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import parameters
+from flows import parameters, settings
 from flows.branches import skipped
 from flows.concurrency import Future, begin, named_results, results
 from flows.evidence import Evidence
@@ -38,13 +37,7 @@ from tasks.preflight import preflight
 from tasks.tls_secret import check_tls_secret, make_tls_secret
 
 
-@flow(
-    name="provision",
-    flow_run_name="{domain}-{certificate_mode}",
-    task_runner=ThreadPoolTaskRunner(max_workers=8),  # type: ignore[arg-type]
-    persist_result=False,
-    validate_parameters=True,
-)
+@flow(name="provision", flow_run_name="{domain}-{certificate_mode}", **settings.SIDE_BY_SIDE)
 @parameters.of(ProvisionRequest)
 def provision(**given: object) -> Report:
     """Put a Milvus release behind a global external Layer-7 load balancer and prove it with a real client."""

@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Cancelled, Completed
 
-from flows import parameters
+from flows import parameters, settings
 from tasks import fleet, fleet_runs, steps
 from tasks.core import fleet_report, progress
 from tasks.core.fleet import FleetRequest
@@ -31,8 +31,7 @@ def cancel_children(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) 
     name="provision-fleet",
     flow_run_name="fleet-{fleet}",
     on_cancellation=[cancel_children],
-    persist_result=False,
-    validate_parameters=True,
+    **settings.EVERY_FLOW,
 )
 @parameters.of(FleetRequest)
 def provision_fleet(**given: object) -> State[Any]:

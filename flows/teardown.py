@@ -1,9 +1,8 @@
 """The way back: the load balancer taken down, in the order in which nothing leaks, and its absence proved."""
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import parameters
+from flows import parameters, settings
 from flows.branches import skipped
 from flows.concurrency import begin, results
 from flows.evidence import Evidence
@@ -23,13 +22,7 @@ from tasks.teardown import delete_lease, fault, inspect_teardown, prove_absence,
 from tasks.tls_secret import delete_tls_secret
 
 
-@flow(
-    name="teardown",
-    flow_run_name="{domain}-teardown",
-    task_runner=ThreadPoolTaskRunner(max_workers=8),  # type: ignore[arg-type]
-    persist_result=False,
-    validate_parameters=True,
-)
+@flow(name="teardown", flow_run_name="{domain}-teardown", **settings.SIDE_BY_SIDE)
 @parameters.of(TeardownRequest, without=TeardownRequest.UNUSED)
 def teardown(**given: object) -> Report:
     """Take a load balancer down, leave what is not ours, and prove that nothing else is left."""

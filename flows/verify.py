@@ -1,9 +1,8 @@
 """Whether what runs is still what was asked for, and still works; reads everything, changes nothing."""
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import parameters
+from flows import parameters, settings
 from flows.concurrency import begin, results, settled
 from flows.evidence import Evidence
 from tasks.checks import check_live_objects
@@ -24,13 +23,7 @@ from tasks.milvus_connection import prove
 from tasks.symptoms import read_symptoms
 
 
-@flow(
-    name="verify",
-    flow_run_name="{domain}-{certificate_mode}",
-    task_runner=ThreadPoolTaskRunner(max_workers=8),  # type: ignore[arg-type]
-    persist_result=False,
-    validate_parameters=True,
-)
+@flow(name="verify", flow_run_name="{domain}-{certificate_mode}", **settings.SIDE_BY_SIDE)
 @parameters.of(VerifyRequest)
 def verify(**given: object) -> Report:
     """Read a provisioned load balancer, compare it with the configuration, and prove it with a real client."""
