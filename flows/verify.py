@@ -13,7 +13,6 @@ from tasks.dns_record import check_dns_record
 from tasks.drift_events import emit_drift_events
 from tasks.exposure import guard_exposure
 from tasks.inspection import (
-    compare_objects,
     compare_three_ways,
     read_address,
     read_certificate,
@@ -40,7 +39,6 @@ def _verify(request: VerifyRequest, evidence: Evidence) -> None:
     What a client meets is looked at last, as far as there is something to meet.
     """
     looks = {
-        "objects": begin(compare_objects, request),
         "deviations": begin(compare_three_ways, request),
         "checks": begin(check_live_objects, request),
         "symptoms": begin(read_symptoms, request),

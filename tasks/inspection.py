@@ -3,13 +3,9 @@
 Serves `verify`, and the runs of `provision` that leave out the step which would have made the thing.
 """
 
-from collections.abc import Iterator
-from typing import Any
-
 from tasks import global_address, load_balancer, managed_certificate, sides, steps, tls_secret
 from tasks.clients import compute, kubernetes
-from tasks.clients.kubernetes import Cluster, Kind
-from tasks.core import annotations, manifests, names, progress, status, three_ways
+from tasks.core import names, progress, status, three_ways
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding
 from tasks.core.drift import Deviation
@@ -86,22 +82,17 @@ def read_load_balancer(config: LoadBalancerConfig) -> LoadBalancer:
 
 
 @steps.observing
-def compare_objects(config: LoadBalancerConfig) -> list[Change]:
-    """Return every object that is ours to keep: unchanged, or missing, or how it differs from what is wanted."""
-    found = list(_compared(kubernetes.cluster(config), config))
-    for change in found:
-        progress.record(change)
-    return found
-
-
-@steps.observing
 def compare_three_ways(config: LoadBalancerConfig) -> list[Deviation]:
     """Return every field in which configuration, cluster and Compute disagree; see `tasks.core.three_ways`.
 
-    A load balancer that is missing, whole or in part, is a deviation too, and no error.
+    A load balancer that is missing, whole or in part, is a deviation too, and no error. What became of each object of
+    ours goes into the journal, too.
     """
-    found = three_ways.deviations(sides.read(config))
+    seen = sides.read(config)
+    found = three_ways.deviations(seen)
     progress.current().deviations = found
+    for change in three_ways.verdicts(seen, found):
+        progress.record(change)
     for each in found:
         steps.logger().warning("%s: %s is %s", each.resource, each.field or "it", _columns(each))
     return found
@@ -110,64 +101,3 @@ def compare_three_ways(config: LoadBalancerConfig) -> list[Deviation]:
 def _columns(deviation: Deviation) -> str:
     seen = {"asked for": deviation.intent, "in the cluster": deviation.cluster, "in Compute": deviation.compute}
     return ", ".join(f"{value} {where}" for where, value in seen.items() if value)
-
-
-def _compared(cluster: Cluster, config: LoadBalancerConfig) -> Iterator[Change]:
-    service = cluster.read(kubernetes.SERVICE, config.namespace, names.service(config.release))
-    yield _service(config, service)
-    port = status.milvus_port(service or {})
-    wanted: list[tuple[Kind, manifests.Manifest]] = [
-        (kubernetes.BACKEND_CONFIG, manifests.backend_config(config)),
-        (kubernetes.FRONTEND_CONFIG, manifests.frontend_config(config)),
-    ]
-    if port is not None:
-        live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
-        chosen = global_address.choose(compute.api(config), config, live)
-        address = chosen.name if chosen.named else ""
-        wanted.append((kubernetes.INGRESS, manifests.ingress(config, port.number, address)))
-    if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
-        wanted.append((kubernetes.MANAGED_CERTIFICATE, manifests.managed_certificate(config)))
-    for kind, manifest in wanted:
-        yield _against(cluster, kind, manifest)
-    if config.certificate_mode is not CertificateMode.GOOGLE_MANAGED:
-        yield _secret(cluster, config)
-
-
-def _service(config: LoadBalancerConfig, service: dict[str, Any] | None) -> Change:
-    resource = f"service {config.namespace}/{names.service(config.release)}"
-    if service is None:
-        return Change(resource=resource, action="missing")
-    port = status.milvus_port(service)
-    if port is None or not port.name:
-        return Change(resource=resource, action="differs", detail="has no named Milvus port")
-    wanted = annotations.on_service(port.name, names.backend_config(config.release))
-    faults = [
-        f"annotation {key} is {live}"
-        for key, value in wanted.items()
-        if not annotations.same(key, live := status.marks(service).get(key), value)
-    ]
-    if (type_ := service["spec"].get("type")) != "ClusterIP":
-        faults.append(f"spec.type is {type_}")
-    return _change(resource, faults)
-
-
-def _against(cluster: Cluster, kind: Kind, manifest: manifests.Manifest) -> Change:
-    metadata = manifest["metadata"]
-    resource = f"{kind.name.lower()} {metadata['namespace']}/{metadata['name']}"
-    live = cluster.read(kind, metadata["namespace"], metadata["name"])
-    if live is None:
-        return Change(resource=resource, action="missing")
-    surplus = manifests.surplus(live, manifest, names.FIELD_MANAGER)
-    return _change(resource, manifests.differences(live, manifest) + surplus)
-
-
-def _secret(cluster: Cluster, config: LoadBalancerConfig) -> Change:
-    resource = f"secret {config.namespace}/{config.tls_secret}"
-    live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret)
-    if live is None:
-        return Change(resource=resource, action="missing")
-    return _change(resource, tls_secret.faults(config, live))
-
-
-def _change(resource: str, faults: list[str]) -> Change:
-    return Change(resource=resource, action="differs" if faults else "unchanged", detail="; ".join(faults))

@@ -248,3 +248,58 @@ def test_an_object_of_ours_that_keeps_a_field_of_an_earlier_run_is_named() -> No
     (found,) = drift(Sides(sides.config, sides.address, cluster, part, NOW))
 
     assert (found.field, found.intent, found.cluster) == ("spec.sslPolicy", "missing", "set by an earlier run")
+
+
+# --- one word for each object ----------------------------------------------------------------------------------------
+
+
+def verdicts(sides: Sides) -> dict[str, tuple[str, str]]:
+    found = three_ways.verdicts(sides, drift(sides))
+    return {change.resource.split()[0]: (change.action, change.detail) for change in found}
+
+
+def in_cluster(**changes: Any) -> Sides:
+    sides = standing()
+    return Sides(sides.config, sides.address, ClusterSide(**{**vars(sides.cluster), **changes}), sides.compute, NOW)
+
+
+def test_every_object_of_ours_is_listed_as_unchanged_where_all_is_as_asked_for() -> None:
+    kinds = ("service", "backendconfig", "frontendconfig", "ingress", "managedcertificate")
+
+    assert verdicts(standing()) == dict.fromkeys(kinds, ("unchanged", ""))
+
+
+def test_an_object_that_is_gone_is_missing_and_one_that_was_edited_says_in_which_fields() -> None:
+    edited = copy.deepcopy(manifests.backend_config(a_config()))
+    edited["spec"]["timeoutSec"] = 31
+
+    found = verdicts(in_cluster(backend_config=edited, frontend_config=None))
+
+    assert found["frontendconfig"] == ("missing", "")
+    assert found["backendconfig"] == ("differs", "timeoutSec is 31")
+    assert found["ingress"] == ("unchanged", "")
+
+
+def test_what_only_compute_has_wrong_is_no_fault_of_an_object() -> None:
+    found = verdicts(changed(f"backendServices/{NEG}", {"timeoutSec": 86_400}))
+
+    assert {action for action, _ in found.values()} == {"unchanged"}
+
+
+def test_a_secret_without_a_certificate_is_missing_and_one_that_does_not_serve_differs() -> None:
+    sides = standing(a_config(certificate_mode="self-managed"))
+
+    def secret(**changes: Any) -> tuple[str, str]:
+        cluster = ClusterSide(**{**vars(sides.cluster), **changes})
+        return verdicts(Sides(sides.config, sides.address, cluster, sides.compute, NOW))["secret"]
+
+    assert secret() == ("missing", "")
+    assert secret(fingerprint="f8") == ("unchanged", "")
+    assert secret(fingerprint="f8", secret_faults=("expired",)) == ("differs", "data.tls.crt is expired")
+
+
+def test_without_a_milvus_service_nobody_can_say_what_the_ingress_should_be() -> None:
+    found = verdicts(in_cluster(service=None))
+
+    assert found["service"] == ("missing", "")
+    assert "ingress" not in found

@@ -75,4 +75,4 @@ def test_what_was_never_provisioned_is_told_with_all_that_is_there(stack: Stack)
 
     assert isinstance(error, ResourceFailed)
     assert "addresses/nowhere" in error.resource
-    assert "compare-objects" in steps_of(report, "done")
+    assert "compare-three-ways" in steps_of(report, "done")

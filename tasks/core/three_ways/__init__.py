@@ -8,8 +8,9 @@ Sources of who sets what: ingress-gce pkg/backends/features, pkg/loadbalancers, 
 from tasks.core.drift import Deviation
 from tasks.core.three_ways import backends, certificates, frontends, objects
 from tasks.core.three_ways.sides import ClusterSide, ComputeSide, Sides
+from tasks.core.three_ways.verdicts import verdicts
 
-__all__ = ["ClusterSide", "ComputeSide", "Sides", "deviations"]
+__all__ = ["ClusterSide", "ComputeSide", "Sides", "deviations", "verdicts"]
 
 
 def deviations(sides: Sides) -> list[Deviation]:
