@@ -10,7 +10,6 @@ from tasks.clients.compute import Compute
 from tasks.core import names, status
 from tasks.core.backend_faults import Backends
 from tasks.core.config import LoadBalancerConfig
-from tasks.core.diagnosis import Finding
 from tasks.core.errors import ProvisioningError
 from tasks.load_balancer import LoadBalancer
 
@@ -32,12 +31,8 @@ def reader(config: LoadBalancerConfig) -> Callable[[], Backends]:
 
 
 def _chain(config: LoadBalancerConfig) -> LoadBalancer:
-    live = kubernetes.cluster(config).read(kubernetes.INGRESS, config.namespace, names.ingress(config.release)) or {}
-    found = load_balancer.walk(compute.api(config), status.marks(live))
-    if isinstance(found, Finding):
-        resource = f"ingress {config.namespace}/{names.ingress(config.release)}"
-        raise ProvisioningError(resource, found.observed, found.mend, found.layer, found.cause)
-    return found
+    live = kubernetes.cluster(config).read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
+    return load_balancer.parts(compute.api(config), config, live)
 
 
 def _read(config: LoadBalancerConfig, api: Compute, chain: LoadBalancer) -> Backends:

@@ -5,11 +5,10 @@ Serves `verify`, and the runs of `provision` that leave out the step which would
 
 from tasks import global_address, load_balancer, managed_certificate, sides, steps, tls_secret
 from tasks.clients import compute, kubernetes
-from tasks.core import names, progress, status, three_ways
+from tasks.core import names, progress, three_ways
 from tasks.core.config import CertificateMode, LoadBalancerConfig
-from tasks.core.diagnosis import Finding
 from tasks.core.drift import Deviation
-from tasks.core.errors import Missing, ResourceFailed
+from tasks.core.errors import Missing
 from tasks.core.progress import Change
 from tasks.global_address import Address
 from tasks.load_balancer import LoadBalancer
@@ -74,11 +73,9 @@ def read_load_balancer(config: LoadBalancerConfig) -> LoadBalancer:
     if live is None:
         raise Missing(resource, "does not exist", _PROVISION, "ingress", "IngressMissing")
     api = compute.api(config)
-    chain = load_balancer.walk(api, status.marks(live))
-    if isinstance(chain, Finding):
-        raise ResourceFailed(resource, chain.observed, chain.mend, chain.layer, chain.cause)
-    health = load_balancer.read_health(api, chain.backend_services)
-    return chain.model_copy(update={"healthy_endpoints": health.healthy})
+    found = load_balancer.parts(api, config, live)
+    health = load_balancer.read_health(api, found.backend_services)
+    return found.model_copy(update={"healthy_endpoints": health.healthy})
 
 
 @steps.observing

@@ -5,6 +5,7 @@ URL map, backend service, groups, health.
 """
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from tasks.clients.compute import Compute
 from tasks.core import annotations, diagnosis, names, status
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
+from tasks.core.errors import ResourceFailed
 from tasks.polling import Ready
 
 
@@ -111,6 +113,19 @@ def _without_certificate(config: LoadBalancerConfig, marks: dict[str, str]) -> F
         "Google's controller puts it there once it has made the certificate; see why not: "
         f"kubectl -n {config.namespace} describe managedcertificate {names.certificate(config.release)}",
     )
+
+
+def parts(api: Compute, config: LoadBalancerConfig, ingress: Mapping[str, Any] | None) -> LoadBalancer:
+    """The parts of the load balancer that GKE made of the Ingress.
+
+    Raises:
+        ResourceFailed: one of them is not there.
+    """
+    found = walk(api, status.marks(ingress or {}))
+    if isinstance(found, Finding):
+        resource = f"ingress {config.namespace}/{names.ingress(config.release)}"
+        raise ResourceFailed(resource, found.observed, found.mend, found.layer, found.cause)
+    return found
 
 
 def walk(api: Compute, marks: dict[str, str]) -> LoadBalancer | Finding:
