@@ -11,6 +11,7 @@ from flows.concurrency import Future, begin, named_results, results
 from flows.evidence import Evidence
 from flows.selection import Selection
 from flows.turn import in_turn
+from tasks import looking
 from tasks.adoption import discover
 from tasks.backend_config import apply_backend_config
 from tasks.clients import compute, kubernetes
@@ -56,8 +57,9 @@ def _provision(request: ProvisionRequest, evidence: Evidence) -> None:
     A stage begins when the one before is done, since a task behind a failed one would stay pending for ever.
     """
     steps = Selection(request)
-    found = begin(preflight, request)
-    results([found, begin(discover, request), begin(remember_events, request)])
+    with looking.one_look():
+        found = begin(preflight, request)
+        results([found, begin(discover, request), begin(remember_events, request)])
     evidence.project = compute.project(request)
 
     writes = {

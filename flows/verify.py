@@ -5,6 +5,7 @@ from prefect import flow
 from flows import parameters, settings
 from flows.concurrency import begin, results, settled
 from flows.evidence import Evidence
+from tasks import looking
 from tasks.checks import check_live_objects
 from tasks.clients import compute
 from tasks.core.report import Report
@@ -38,15 +39,16 @@ def _verify(request: VerifyRequest, evidence: Evidence) -> None:
 
     What a client meets is looked at last, as far as there is something to meet.
     """
-    looks = {
-        "deviations": begin(compare_three_ways, request),
-        "checks": begin(check_live_objects, request),
-        "symptoms": begin(read_symptoms, request),
-        "address": begin(read_address, request),
-        "certificate": begin(read_certificate, request),
-        "load balancer": begin(read_load_balancer, request),
-    }
-    seen, faults = settled(looks)
+    with looking.one_look():
+        looks = {
+            "deviations": begin(compare_three_ways, request),
+            "checks": begin(check_live_objects, request),
+            "symptoms": begin(read_symptoms, request),
+            "address": begin(read_address, request),
+            "certificate": begin(read_certificate, request),
+            "load balancer": begin(read_load_balancer, request),
+        }
+        seen, faults = settled(looks)
     address = evidence.learn_address(seen.get("address"))
     evidence.learn_certificate(seen.get("certificate"))
     evidence.learn_load_balancer(seen.get("load balancer"))

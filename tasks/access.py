@@ -9,7 +9,8 @@ from typing import Any
 
 from tasks import milvus_by_helm, planning
 from tasks.clients import compute, iam, kubernetes
-from tasks.clients.kubernetes import Cluster, Kind
+from tasks.clients.kubernetes import Kind
+from tasks.clients.readers import ClusterReader
 from tasks.core import manifests, names
 from tasks.core.checks import Check, permissions
 from tasks.core.checks.objects import resource
@@ -23,7 +24,7 @@ from tasks.together import together
 _ACCESS_OF_A_WAIT = (("v1", "events"), ("v1", "pods"), ("apps/v1", "deployments"))
 
 
-def checks(cluster: Cluster, plan: Plan, seen: Snapshot) -> list[Check]:
+def checks(cluster: ClusterReader, plan: Plan, seen: Snapshot) -> list[Check]:
     """One failed check for everything that the run needs and we may not do."""
     config = plan.live.config
     needed = list(dict.fromkeys(needs(plan, seen)))
@@ -106,12 +107,12 @@ def _of(kind: Kind, config: LoadBalancerConfig, verbs: tuple[str, ...]) -> list[
     return permissions.needs(kind.api_version, kind.plural, verbs, config.namespace)
 
 
-def _may(cluster: Cluster, need: Need) -> bool:
+def _may(cluster: ClusterReader, need: Need) -> bool:
     return cluster.may(need.verb, Kind(need.api_version, need.plural, need.plural), need.namespace)
 
 
 def refused(
-    cluster: Cluster, config: LoadBalancerConfig, kind: Kind, verbs: tuple[str, ...]
+    cluster: ClusterReader, config: LoadBalancerConfig, kind: Kind, verbs: tuple[str, ...]
 ) -> Iterator[ProvisioningError]:
     """Those of the verbs that we may not use on objects of the kind."""
     for verb in verbs:

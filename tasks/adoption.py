@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from tasks import dns_record, global_address, helm_release, milvus_objects, milvus_release, steps, tls_secret
-from tasks.clients import compute, kubernetes
-from tasks.clients.kubernetes import Cluster, Kind
+from tasks import dns_record, global_address, helm_release, looking, milvus_objects, milvus_release, steps, tls_secret
+from tasks.clients import kubernetes
+from tasks.clients.kubernetes import Kind
+from tasks.clients.readers import ClusterReader
 from tasks.core import annotations, certificates, guide, helm_record, manifests, names, progress, release_values, status
 from tasks.core.adoption import Gap
 from tasks.core.certificates import CertificateFacts
@@ -26,7 +27,7 @@ def discover(config: LoadBalancerConfig) -> list[Gap]:
     Nothing is written. A fresh release without an Ingress has none of the gaps. Who may not look at something that no
     later step needs is told so, and no gap.
     """
-    cluster = kubernetes.cluster(config)
+    cluster = looking.cluster(config)
     try:
         found = _look(cluster, config)
     except AccessRefused as error:
@@ -41,9 +42,9 @@ def discover(config: LoadBalancerConfig) -> list[Gap]:
     return gaps
 
 
-def _look(cluster: Cluster, config: LoadBalancerConfig) -> Found:
+def _look(cluster: ClusterReader, config: LoadBalancerConfig) -> Found:
     namespace, release = config.namespace, config.release
-    api = compute.api(config)
+    api = looking.api(config)
     ingress = cluster.read(kubernetes.INGRESS, namespace, names.ingress(release))
     secret = cluster.read(kubernetes.SECRET, namespace, config.tls_secret)
     service = cluster.read(kubernetes.SERVICE, namespace, names.service(release))
@@ -70,7 +71,9 @@ def _look(cluster: Cluster, config: LoadBalancerConfig) -> Found:
     )
 
 
-def _revisions(cluster: Cluster, config: LoadBalancerConfig) -> tuple[tuple[tuple[int, Json], ...], Release | None]:
+def _revisions(
+    cluster: ClusterReader, config: LoadBalancerConfig
+) -> tuple[tuple[tuple[int, Json], ...], Release | None]:
     """Revisions that were deployed, oldest first, and the newest of them; none where Helm is not to be used."""
     if helm_release.read(cluster, config) is None:
         return (), None
@@ -80,7 +83,9 @@ def _revisions(cluster: Cluster, config: LoadBalancerConfig) -> tuple[tuple[tupl
     return tuple((each.revision, each.values) for each in good), good[-1] if good else None
 
 
-def _user_yaml(cluster: Cluster, config: LoadBalancerConfig, deployments: list[Json], newest: Release | None) -> str:
+def _user_yaml(
+    cluster: ClusterReader, config: LoadBalancerConfig, deployments: list[Json], newest: Release | None
+) -> str:
     """What Milvus takes its settings from: of the release, or of the ConfigMap that its Pods mount."""
     if newest is not None:
         files = newest.values.get("extraConfigFiles")
@@ -97,7 +102,7 @@ def _facts(secret: Json) -> CertificateFacts | None:
         return None
 
 
-def _attached(cluster: Cluster, config: LoadBalancerConfig) -> bool:
+def _attached(cluster: ClusterReader, config: LoadBalancerConfig) -> bool:
     """Whether an Ingress names the ManagedCertificate."""
     name = names.certificate(config.release)
     named = [
@@ -115,7 +120,7 @@ def _answers(config: LoadBalancerConfig, ip: str) -> dict[str, tuple[str, ...]]:
 # --- what will change ------------------------------------------------------------------------------------------------
 
 
-def changes(cluster: Cluster, found: Found) -> Iterator[str]:
+def changes(cluster: ClusterReader, found: Found) -> Iterator[str]:
     """One line per object that this run will write, as far as it can be known before."""
     yield from _of_address(found)
     yield from _of_release(cluster, found)
@@ -131,7 +136,7 @@ def _of_address(found: Found) -> Iterator[str]:
         yield f"addresses/{found.address.name}: reserved, unless it is there"
 
 
-def _of_release(cluster: Cluster, found: Found) -> Iterator[str]:
+def _of_release(cluster: ClusterReader, found: Found) -> Iterator[str]:
     resource = f"release {found.config.namespace}/{found.config.release}"
     try:
         lines = milvus_release.planned_differences(cluster, found.config)

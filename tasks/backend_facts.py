@@ -6,7 +6,7 @@ from typing import Any
 
 from tasks import load_balancer
 from tasks.clients import compute, kubernetes
-from tasks.clients.compute import Compute
+from tasks.clients.readers import ComputeReader
 from tasks.core import names, status
 from tasks.core.backend_faults import Backends
 from tasks.core.config import LoadBalancerConfig
@@ -35,7 +35,7 @@ def _chain(config: LoadBalancerConfig) -> LoadBalancer:
     return load_balancer.parts(compute.api(config), config, live)
 
 
-def _read(config: LoadBalancerConfig, api: Compute, chain: LoadBalancer) -> Backends:
+def _read(config: LoadBalancerConfig, api: ComputeReader, chain: LoadBalancer) -> Backends:
     url_map = api.get("urlMaps", chain.url_map) or {}
     services = {name: api.get("backendServices", name) or {} for name in status.routed_services(url_map)}
     protocols = {name: str(service.get("protocol", "HTTP")) for name, service in services.items()}
@@ -50,7 +50,7 @@ def _read(config: LoadBalancerConfig, api: Compute, chain: LoadBalancer) -> Back
     )
 
 
-def _zones(api: Compute, services: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+def _zones(api: ComputeReader, services: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
     zones: dict[str, list[str]] = {}
     for name, link in _groups(services):
         zone = link.split("/zones/")[-1].split("/")[0]

@@ -4,10 +4,9 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from tasks import cloud_facts, snapshot, steps
-from tasks.clients import compute, dns_records, kubernetes, settings
-from tasks.clients.compute import Compute
-from tasks.clients.kubernetes import Cluster
+from tasks import cloud_facts, looking, snapshot, steps
+from tasks.clients import dns_records, settings
+from tasks.clients.readers import ClusterReader, ComputeReader
 from tasks.core import annotations, names, progress, status
 from tasks.core.checks import (
     Check,
@@ -40,12 +39,12 @@ def check_live_objects(config: LoadBalancerConfig) -> list[Check]:
 
 def look(config: LoadBalancerConfig) -> list[Check]:
     """Every check over what stands there now; the run's journal has them, too."""
-    found = live(kubernetes.cluster(config), compute.api(config), config)
+    found = live(looking.cluster(config), looking.api(config), config)
     progress.current().judge(found)
     return found
 
 
-def live(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> list[Check]:
+def live(cluster: ClusterReader, api: ComputeReader, config: LoadBalancerConfig) -> list[Check]:
     """Every check over what stands there now; what could not be read comes first."""
     facts, _, problems = read(cluster, api, config)
     owned = list(ownership.checks(facts))
@@ -53,7 +52,9 @@ def live(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> list[Che
     return once([*unread, *_ingress_exists(facts), *judged(facts), *of_domains(facts), *owned])
 
 
-def read(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> tuple[Facts, Snapshot, list[ProvisioningError]]:
+def read(
+    cluster: ClusterReader, api: ComputeReader, config: LoadBalancerConfig
+) -> tuple[Facts, Snapshot, list[ProvisioningError]]:
     """The facts as they are now, the snapshot they were taken from, and what could not be read."""
     with ThreadPoolExecutor(max_workers=len(config.domains), thread_name_prefix="dns") as pool:
         # Slow where a name server is silent, so meanwhile the rest is read.

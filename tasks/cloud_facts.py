@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from tasks.clients import kubeconfig
-from tasks.clients.compute import Compute
+from tasks.clients.readers import ComputeReader
 from tasks.core import annotations, names, status
 from tasks.core.checks.facts import Cloud
 from tasks.core.checks.objects import Object
@@ -18,7 +18,7 @@ from tasks.together import together
 _REGIONAL, _QUOTAS, _CLUSTER = "regional addresses", "quotas", "cluster"
 
 
-def read(api: Compute, config: LoadBalancerConfig, snapshot: Snapshot) -> tuple[Cloud, list[ProvisioningError]]:
+def read(api: ComputeReader, config: LoadBalancerConfig, snapshot: Snapshot) -> tuple[Cloud, list[ProvisioningError]]:
     """Read it; with why the address, which the run cannot do without, could not be read."""
     addresses = {f"addresses/{name}" for name in _addresses(config, snapshot)}
     calls: dict[str, Callable[[], Any]] = {

@@ -8,9 +8,9 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tasks import steps
+from tasks import looking, steps
 from tasks.clients import kubernetes
-from tasks.clients.kubernetes import Cluster
+from tasks.clients.readers import ClusterReader
 from tasks.core import diagnosis, names, progress, status
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
@@ -25,13 +25,13 @@ def remember_events(config: LoadBalancerConfig) -> None:
     """Remember the events that stand there now, before the first write of this attempt."""
     release = config.release
     remember(
-        kubernetes.cluster(config),
+        looking.cluster(config),
         config.namespace,
         (names.ingress(release), names.service(release), names.certificate(release)),
     )
 
 
-def remember(cluster: Cluster, namespace: str, objects: Iterable[str]) -> None:
+def remember(cluster: ClusterReader, namespace: str, objects: Iterable[str]) -> None:
     """Remember the events that these objects have now; for the journal's run only."""
     baseline = progress.current().facts.setdefault(_BASELINE, {})
     for name in dict.fromkeys(objects):
@@ -39,7 +39,7 @@ def remember(cluster: Cluster, namespace: str, objects: Iterable[str]) -> None:
 
 
 def worst(
-    cluster: Cluster, config: LoadBalancerConfig, objects: Iterable[str], *, reason: str = "", kind: str = ""
+    cluster: ClusterReader, config: LoadBalancerConfig, objects: Iterable[str], *, reason: str = "", kind: str = ""
 ) -> Finding | None:
     """Return the gravest finding among this run's events: one to stop, else the newest one, else None.
 
@@ -75,7 +75,7 @@ def worst(
     return next(iter(stops or findings), None)
 
 
-def _of(cluster: Cluster, namespace: str, name: str) -> list[dict[str, Any]]:
+def _of(cluster: ClusterReader, namespace: str, name: str) -> list[dict[str, Any]]:
     return cluster.list_objects(kubernetes.EVENT, namespace, fields=f"involvedObject.name={name}")
 
 
@@ -87,7 +87,7 @@ def _occurrence(event: Event) -> tuple[str, str]:
     return str(event.get("count")), status.event_time(event)
 
 
-def silence(cluster: Cluster, ingress: Mapping[str, Any]) -> Finding | None:
+def silence(cluster: ClusterReader, ingress: Mapping[str, Any]) -> Finding | None:
     """That an Ingress has neither an address nor a single event within the hour that events live.
 
     It waits: a controller writes its first event within seconds, but one that has just been started, later.

@@ -5,7 +5,7 @@ from typing import Any
 
 from tasks import load_balancer, milvus_objects, polling, steps, waiting
 from tasks.clients import compute, doors, kubernetes, settings
-from tasks.clients.kubernetes import Cluster
+from tasks.clients.readers import ClusterReader
 from tasks.core import exposure, names, progress, status
 from tasks.core.checks.check import Check, skipped
 from tasks.core.config import LoadBalancerConfig
@@ -84,7 +84,7 @@ def judge(config: LoadBalancerConfig, address: str) -> list[Check]:
     ]
 
 
-def before_publishing(config: LoadBalancerConfig, cluster: Cluster) -> list[Check]:
+def before_publishing(config: LoadBalancerConfig, cluster: ClusterReader) -> list[Check]:
     """Who is let in by the Milvus that is about to be published.
 
     Asked at its Layer-4 address, if it has one that answers; else by the settings that it has, which are no proof.
@@ -118,7 +118,7 @@ def _layer_4(service: dict[str, Any]) -> tuple[str, int]:
     return str(entries[0].get("ip") or entries[0].get("hostname") or "") if port else "", port.number if port else 0
 
 
-def _settings(cluster: Cluster, config: LoadBalancerConfig, service: dict[str, Any]) -> list[str]:
+def _settings(cluster: ClusterReader, config: LoadBalancerConfig, service: dict[str, Any]) -> list[str]:
     """Texts of Milvus' YAML files in the order in which they win, as its Deployments mount them."""
     deployments = milvus_objects.read_deployments(cluster, config, service)
     texts = []

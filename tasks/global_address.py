@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks import receipt, steps
 from tasks.clients import compute, kubernetes
-from tasks.clients.compute import Compute
+from tasks.clients.readers import ComputeReader
 from tasks.core import addresses, names, progress
 from tasks.core.addresses import Choice
 from tasks.core.config import LoadBalancerConfig
@@ -28,7 +28,7 @@ class Address(BaseModel):
     change: Change
 
 
-def choose(api: Compute, config: LoadBalancerConfig, ingress: dict[str, Any] | None) -> Choice:
+def choose(api: ComputeReader, config: LoadBalancerConfig, ingress: dict[str, Any] | None) -> Choice:
     """The address that the Ingress is to have; the same before and after the steps that see to it.
 
     Args:

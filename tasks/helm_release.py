@@ -6,6 +6,7 @@ from typing import Any
 from tasks import helm, steps
 from tasks.clients import kubernetes, settings
 from tasks.clients.kubernetes import Cluster
+from tasks.clients.readers import ClusterReader
 from tasks.core import helm_record, names, progress
 from tasks.core.config import LoadBalancerConfig, ReleaseManager
 from tasks.core.errors import ResourceFailed, Unreachable
@@ -22,7 +23,7 @@ _DEAD_AFTER_SECONDS = 60.0
 seconds, and one that lives must not lose its record."""
 
 
-def read(cluster: Cluster, config: LoadBalancerConfig) -> Release | None:
+def read(cluster: ClusterReader, config: LoadBalancerConfig) -> Release | None:
     """The newest revision, or None when Helm does not know the release or is not to be used."""
     if config.release_manager is ReleaseManager.MANIFEST:
         return None
@@ -34,7 +35,7 @@ def newest(records: list[dict[str, Any]], config: LoadBalancerConfig) -> Release
     return None if config.release_manager is ReleaseManager.MANIFEST else helm_record.latest(records)
 
 
-def revisions(cluster: Cluster, config: LoadBalancerConfig) -> list[dict[str, Any]]:
+def revisions(cluster: ClusterReader, config: LoadBalancerConfig) -> list[dict[str, Any]]:
     """The Secrets Helm keeps of the release."""
     return cluster.list_objects(kubernetes.SECRET, config.namespace, labels=helm_record.selector(config.release))
 

@@ -3,8 +3,8 @@
 Serves `verify`, and the runs of `provision` that leave out the step which would have made the thing.
 """
 
-from tasks import global_address, load_balancer, managed_certificate, sides, steps, tls_secret
-from tasks.clients import compute, kubernetes
+from tasks import global_address, load_balancer, looking, managed_certificate, sides, steps, tls_secret
+from tasks.clients import kubernetes
 from tasks.core import names, progress, three_ways
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.drift import Deviation
@@ -25,7 +25,7 @@ def read_address(config: LoadBalancerConfig) -> Address:
     Raises:
         Missing: there is none of that name.
     """
-    api, cluster = compute.api(config), kubernetes.cluster(config)
+    api, cluster = looking.api(config), looking.cluster(config)
     live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
     name = global_address.choose(api, config, live).name
     resource = f"addresses/{name}"
@@ -44,11 +44,10 @@ def read_certificate(config: LoadBalancerConfig) -> TlsCertificate | ManagedCert
     Raises:
         Missing: there is none.
     """
-    cluster = kubernetes.cluster(config)
+    cluster = looking.cluster(config)
     if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
-        found: TlsCertificate | ManagedCertificate | None = managed_certificate.read(
-            cluster, compute.api(config), config
-        )
+        api = looking.api(config)
+        found: TlsCertificate | ManagedCertificate | None = managed_certificate.read(cluster, api, config)
         resource = f"managedcertificate {config.namespace}/{names.certificate(config.release)}"
     else:
         found = tls_secret.read(cluster, config)
@@ -69,10 +68,10 @@ def read_load_balancer(config: LoadBalancerConfig) -> LoadBalancer:
         ResourceFailed: a part of what GKE makes of it is missing.
     """
     resource = f"ingress {config.namespace}/{names.ingress(config.release)}"
-    live = kubernetes.cluster(config).read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
+    live = looking.cluster(config).read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
     if live is None:
         raise Missing(resource, "does not exist", _PROVISION, "ingress", "IngressMissing")
-    api = compute.api(config)
+    api = looking.api(config)
     found = load_balancer.parts(api, config, live)
     health = load_balancer.read_health(api, found.backend_services)
     return found.model_copy(update={"healthy_endpoints": health.healthy})

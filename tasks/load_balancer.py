@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks import events, steps, waiting
 from tasks.clients import compute, kubernetes
-from tasks.clients.compute import Compute
+from tasks.clients.readers import ComputeReader
 from tasks.core import annotations, diagnosis, names, status
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
@@ -115,7 +115,7 @@ def _without_certificate(config: LoadBalancerConfig, marks: dict[str, str]) -> F
     )
 
 
-def parts(api: Compute, config: LoadBalancerConfig, ingress: Mapping[str, Any] | None) -> LoadBalancer:
+def parts(api: ComputeReader, config: LoadBalancerConfig, ingress: Mapping[str, Any] | None) -> LoadBalancer:
     """The parts of the load balancer that GKE made of the Ingress.
 
     Raises:
@@ -128,7 +128,7 @@ def parts(api: Compute, config: LoadBalancerConfig, ingress: Mapping[str, Any] |
     return found
 
 
-def walk(api: Compute, marks: dict[str, str]) -> LoadBalancer | Finding:
+def walk(api: ComputeReader, marks: dict[str, str]) -> LoadBalancer | Finding:
     """Follow the chain from the Ingress' annotations; a link that is not there yet is a finding to wait for."""
     rule_name = marks.get(annotations.HTTPS_FORWARDING_RULE, "")
     if not rule_name:
@@ -169,7 +169,7 @@ class Health:
         return self.healthy > 0 and all("HEALTHY" in states for states in self.groups.values() if states)
 
 
-def read_health(api: Compute, backend_services: tuple[str, ...]) -> Health:
+def read_health(api: ComputeReader, backend_services: tuple[str, ...]) -> Health:
     """Ask Compute for the health of every group of these backend services."""
     groups: dict[str, list[str]] = {}
     for name in backend_services:
@@ -183,7 +183,7 @@ def read_health(api: Compute, backend_services: tuple[str, ...]) -> Health:
     return Health(groups)
 
 
-def read_health_check(api: Compute, backend_services: tuple[str, ...]) -> dict[str, Any]:
+def read_health_check(api: ComputeReader, backend_services: tuple[str, ...]) -> dict[str, Any]:
     """Return the first health check of these backend services, empty if they have none yet."""
     for name in backend_services:
         service = api.get("backendServices", name) or {}

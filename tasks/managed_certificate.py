@@ -7,8 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks import applying, deleting, dns_record, events, steps, waiting
 from tasks.clients import compute, kubernetes
-from tasks.clients.compute import Compute
-from tasks.clients.kubernetes import Cluster
+from tasks.clients.readers import ClusterReader, ComputeReader
 from tasks.core import diagnosis, manifests, names, progress, status
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
@@ -93,7 +92,7 @@ def wait_for_certificate(config: LoadBalancerConfig, address: str) -> ManagedCer
 
 
 def judge(
-    cluster: Cluster, api: Compute, config: LoadBalancerConfig, address: str
+    cluster: ClusterReader, api: ComputeReader, config: LoadBalancerConfig, address: str
 ) -> Ready[ManagedCertificate] | Finding:
     """Look once: the certificate when Compute says ACTIVE, else why not."""
     namespace, name = config.namespace, names.certificate(config.release)
@@ -126,7 +125,7 @@ def judge(
     )
 
 
-def read(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> ManagedCertificate | None:
+def read(cluster: ClusterReader, api: ComputeReader, config: LoadBalancerConfig) -> ManagedCertificate | None:
     """The certificate as Compute has it, in whatever state; None if there is no ManagedCertificate.
 
     Its state is empty while the controller has not made the Compute certificate.
@@ -151,7 +150,7 @@ def _described(name: str, compute_name: str, certificate: dict[str, Any]) -> Man
     )
 
 
-def _event_or_wait(cluster: Cluster, config: LoadBalancerConfig, name: str) -> Finding:
+def _event_or_wait(cluster: ClusterReader, config: LoadBalancerConfig, name: str) -> Finding:
     if found := events.worst(cluster, config, (name,)):
         return found
     see = f"kubectl -n {config.namespace} describe managedcertificate {name}"

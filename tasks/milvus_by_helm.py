@@ -5,6 +5,7 @@ from typing import Any
 
 from tasks import helm_release, milvus_objects, receipt
 from tasks.clients.kubernetes import Cluster
+from tasks.clients.readers import ClusterReader
 from tasks.core import annotations, release_values, status
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ProvisioningError
@@ -74,7 +75,7 @@ def upgrade_is_due(config: LoadBalancerConfig, release: Release, service: Json, 
     return _other_chart(config, release) or release.values != values or not fits
 
 
-def differences(cluster: Cluster, config: LoadBalancerConfig, release: Release) -> list[str]:
+def differences(cluster: ClusterReader, config: LoadBalancerConfig, release: Release) -> list[str]:
     """What `apply` will change in the values, one line each.
 
     Raises:
@@ -86,7 +87,7 @@ def differences(cluster: Cluster, config: LoadBalancerConfig, release: Release) 
     return release_values.differences(release.values, values)
 
 
-def _version(cluster: Cluster, config: LoadBalancerConfig, service: Json, release: Release) -> Version | None:
+def _version(cluster: ClusterReader, config: LoadBalancerConfig, service: Json, release: Release) -> Version | None:
     return milvus_objects.version_of(milvus_objects.read_deployments(cluster, config, service), release.app_version)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from tasks import milvus_objects, receipt
 from tasks.clients import kubernetes
 from tasks.clients.kubernetes import Cluster
+from tasks.clients.readers import ClusterReader
 from tasks.core import annotations, names, progress, release_values, status
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import Unreachable
@@ -62,7 +63,7 @@ def restore(
     return changed, *_bring_settings(cluster, config, deployments, settings, desired)
 
 
-def differences(cluster: Cluster, config: LoadBalancerConfig) -> list[str]:
+def differences(cluster: ClusterReader, config: LoadBalancerConfig) -> list[str]:
     """What `apply` will change, one line each.
 
     Raises:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tasks.clients import kubernetes
-from tasks.clients.kubernetes import Cluster
+from tasks.clients.readers import ClusterReader
 from tasks.core import annotations, names, release_values, status
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ResourceFailed
@@ -16,7 +16,7 @@ _SETTINGS = ("user.yaml", "milvus.yaml")
 """Keys of the ConfigMap that settings may stand in: the chart's, and those of the published manifests."""
 
 
-def read_service(cluster: Cluster, config: LoadBalancerConfig) -> Json:
+def read_service(cluster: ClusterReader, config: LoadBalancerConfig) -> Json:
     """The Milvus Service.
 
     Raises:
@@ -65,7 +65,7 @@ def service_fits(service: Json, wanted: Mapping[str, str]) -> bool:
     )
 
 
-def read_deployments(cluster: Cluster, config: LoadBalancerConfig, service: Json) -> list[Json]:
+def read_deployments(cluster: ClusterReader, config: LoadBalancerConfig, service: Json) -> list[Json]:
     """The Deployments that a change of Milvus' settings restarts: those of the release, and those the Service selects.
 
     etcd, MinIO and Pulsar belong to the same release but not to the same name; they are not restarted by it.
@@ -124,7 +124,7 @@ def settings_among(deployments: Iterable[Json], read: Callable[[str], Json | Non
     return None
 
 
-def read_settings(cluster: Cluster, config: LoadBalancerConfig, deployments: Iterable[Json]) -> tuple[Json, str]:
+def read_settings(cluster: ClusterReader, config: LoadBalancerConfig, deployments: Iterable[Json]) -> tuple[Json, str]:
     """The ConfigMap that Milvus reads its settings from, and the key in it.
 
     Raises:

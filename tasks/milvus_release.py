@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks import helm_release, milvus_by_helm, milvus_by_manifest, milvus_objects, receipt, steps
 from tasks.clients import kubernetes
-from tasks.clients.kubernetes import Cluster
+from tasks.clients.readers import ClusterReader
 from tasks.core import names, progress, release_values
 from tasks.core.config import LoadBalancerConfig, ReleaseManager
 from tasks.core.progress import Change
@@ -42,7 +42,7 @@ def apply_milvus_release(config: LoadBalancerConfig) -> MilvusRelease:
     return MilvusRelease(manager=ReleaseManager.HELM, revision=revision, changes=(change,))
 
 
-def planned_differences(cluster: Cluster, config: LoadBalancerConfig) -> list[str]:
+def planned_differences(cluster: ClusterReader, config: LoadBalancerConfig) -> list[str]:
     """What `apply_milvus_release` will change, one line each; empty when nothing.
 
     Raises:

@@ -4,7 +4,7 @@ from typing import Any
 
 from tasks import milvus_objects, steps, waiting
 from tasks.clients import kubernetes
-from tasks.clients.kubernetes import Cluster
+from tasks.clients.readers import ClusterReader
 from tasks.core import diagnosis
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
@@ -31,7 +31,7 @@ def wait_for_rollout(config: LoadBalancerConfig) -> int:
     )
 
 
-def judge(cluster: Cluster, config: LoadBalancerConfig) -> Ready[int] | Finding:
+def judge(cluster: ClusterReader, config: LoadBalancerConfig) -> Ready[int] | Finding:
     """Look once: the number of Deployments when every one runs its newest template and is ready, else why not."""
     deployments = milvus_objects.read_deployments(cluster, config, milvus_objects.read_service(cluster, config))
     unready = [deployment for deployment in deployments if not rolled_out(deployment)]
@@ -52,7 +52,7 @@ def rolled_out(deployment: dict[str, Any]) -> bool:
     )
 
 
-def _judge_pods(cluster: Cluster, config: LoadBalancerConfig, deployment: dict[str, Any]) -> Finding | None:
+def _judge_pods(cluster: ClusterReader, config: LoadBalancerConfig, deployment: dict[str, Any]) -> Finding | None:
     """The gravest finding among the Deployment's Pods; a crashed one is judged by its log."""
     labels = deployment["spec"]["selector"].get("matchLabels") or {}
     selector = ",".join(f"{key}={value}" for key, value in labels.items())
@@ -67,7 +67,7 @@ def _judge_pods(cluster: Cluster, config: LoadBalancerConfig, deployment: dict[s
     return next(iter(stops or findings), None)
 
 
-def _crash_log(cluster: Cluster, config: LoadBalancerConfig, pod: dict[str, Any]) -> str:
+def _crash_log(cluster: ClusterReader, config: LoadBalancerConfig, pod: dict[str, Any]) -> str:
     """Log of the run of a container that has ended, empty when none has."""
     for container in (pod.get("status") or {}).get("containerStatuses") or []:
         if not container.get("restartCount") and "terminated" not in (container.get("state") or {}):

@@ -9,9 +9,8 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import access, callback, checks, exposure, planning, polling, steps
-from tasks.clients import compute, kubernetes
-from tasks.clients.kubernetes import Cluster
+from tasks import access, callback, checks, exposure, looking, planning, polling, steps
+from tasks.clients.readers import ClusterReader, ComputeReader
 from tasks.core import names, progress, status
 from tasks.core.checks import Check, Result, failed, passed, plaintext_clients, quotas
 from tasks.core.checks.facts import Facts
@@ -22,7 +21,7 @@ from tasks.snapshot import Snapshot
 from tasks.together import together
 
 Findings = Iterator[ProvisioningError]
-Look = Callable[[Cluster, LoadBalancerConfig], Findings]
+Look = Callable[[ClusterReader, LoadBalancerConfig], Findings]
 
 
 class Found(BaseModel):
@@ -62,7 +61,7 @@ def preflight(config: LoadBalancerConfig) -> Found:
     )
 
 
-def judge(cluster: Cluster, config: LoadBalancerConfig) -> tuple[Facts, Snapshot, list[Check]]:
+def judge(cluster: ClusterReader, config: LoadBalancerConfig) -> tuple[Facts, Snapshot, list[Check]]:
     """Every check before the first write, with the live facts and what they were taken from.
 
     Raises:
@@ -95,9 +94,9 @@ def judge(cluster: Cluster, config: LoadBalancerConfig) -> tuple[Facts, Snapshot
     return facts, seen, checks.once(found)
 
 
-def _api(config: LoadBalancerConfig) -> compute.Compute:
+def _api(config: LoadBalancerConfig) -> ComputeReader:
     try:
-        return compute.api(config)
+        return looking.api(config)
     except ProvisioningError as error:
         raise PreflightFailed.of([error]) from error
 
@@ -143,16 +142,16 @@ def _mended(check: Check, *, is_well: bool) -> Check:
     return check.model_copy(update={"blocks": False, "mend": f"provision mends it. By hand: {check.mend}"})
 
 
-def first_contact(config: LoadBalancerConfig) -> tuple[Cluster, str]:
+def first_contact(config: LoadBalancerConfig) -> tuple[ClusterReader, str]:
     """The cluster and its version; a blip is forgiven, a cluster that is not there is told within seconds."""
     try:
-        cluster = kubernetes.cluster(config)
+        cluster = looking.cluster(config)
         return cluster, polling.patiently(cluster.version)
     except ProvisioningError as error:
         raise PreflightFailed.of([error]) from error
 
 
-def examine(cluster: Cluster, config: LoadBalancerConfig, looks: Sequence[Look]) -> None:
+def examine(cluster: ClusterReader, config: LoadBalancerConfig, looks: Sequence[Look]) -> None:
     """Take every look, and end if one found something.
 
     Raises:
@@ -168,7 +167,7 @@ def examine(cluster: Cluster, config: LoadBalancerConfig, looks: Sequence[Look])
         raise PreflightFailed.of(list({str(failure): failure for failure in failures}.values()))
 
 
-def _all_of(look: Look, cluster: Cluster, config: LoadBalancerConfig) -> list[ProvisioningError]:
+def _all_of(look: Look, cluster: ClusterReader, config: LoadBalancerConfig) -> list[ProvisioningError]:
     return list(look(cluster, config))
 
 
@@ -200,7 +199,7 @@ def _milvus_service(facts: Facts, seen: Snapshot) -> Iterator[Check]:
         yield passed(name, place, f"port {port.number} is named {port.name}", layer="milvus")
 
 
-def _gke_kinds(cluster: Cluster, seen: Snapshot) -> Iterable[Check]:
+def _gke_kinds(cluster: ClusterReader, seen: Snapshot) -> Iterable[Check]:
     """The cluster is a GKE cluster: it serves the kinds that GKE brings."""
     mend = "Is this a GKE cluster, with the HttpLoadBalancing add-on on? kubectl api-resources | grep gke"
     return [
@@ -223,13 +222,13 @@ def _callback(config: LoadBalancerConfig) -> Check:
     return passed(name, "callback", seen, layer="configuration")
 
 
-def callback_is_allowed(_cluster: Cluster, config: LoadBalancerConfig) -> Findings:
+def callback_is_allowed(_cluster: ClusterReader, config: LoadBalancerConfig) -> Findings:
     """Whoever wants to be told the outcome can be told it."""
     if fault := callback.fault(config):
         yield fault
 
 
-def rule_is_of(api: compute.Compute, rule: str, config: LoadBalancerConfig) -> bool:
+def rule_is_of(api: ComputeReader, rule: str, config: LoadBalancerConfig) -> bool:
     """Whether a forwarding rule is our Ingress', or gone by now; GKE writes the Ingress into its description."""
     facts = api.get("forwardingRules", rule)
     return facts is None or f"{config.namespace}/{names.ingress(config.release)}" in str(facts.get("description", ""))

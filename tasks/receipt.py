@@ -4,6 +4,7 @@ from typing import Any
 
 from tasks.clients import kubernetes
 from tasks.clients.kubernetes import Cluster
+from tasks.clients.readers import ClusterReader
 from tasks.core import names, progress, receipt, status
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ResourceFailed, Unreachable
@@ -13,7 +14,7 @@ from tasks.core.receipt import Former, Receipt
 _ATTEMPTS = 5
 
 
-def read(cluster: Cluster, config: LoadBalancerConfig) -> Receipt:
+def read(cluster: ClusterReader, config: LoadBalancerConfig) -> Receipt:
     """What was noted so far; empty when there is no receipt.
 
     Raises:
@@ -74,7 +75,7 @@ def note_release(
     note(cluster, config, release=before.noting(found) if before else found)
 
 
-def _live(cluster: Cluster, config: LoadBalancerConfig) -> dict[str, Any] | None:
+def _live(cluster: ClusterReader, config: LoadBalancerConfig) -> dict[str, Any] | None:
     live = cluster.read(kubernetes.CONFIG_MAP, config.namespace, names.receipt(config.release))
     if live is not None and not status.ours(live):
         raise ResourceFailed(

@@ -1,13 +1,12 @@
-"""Cluster and Compute side of a load balancer, each resource read once; nothing is changed."""
+"""Cluster and Compute side of a load balancer; nothing is changed."""
 
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-from tasks import global_address, milvus_objects, milvus_rollout, tls_secret
-from tasks.clients import compute, kubernetes
-from tasks.clients.compute import Compute
-from tasks.clients.kubernetes import Cluster
+from tasks import global_address, looking, milvus_objects, milvus_rollout, tls_secret
+from tasks.clients import kubernetes
+from tasks.clients.readers import ClusterReader, ComputeReader
 from tasks.core import annotations, certificates, names, status
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.three_ways import ClusterSide, ComputeSide, Sides
@@ -17,7 +16,7 @@ Json = dict[str, Any]
 
 def read(config: LoadBalancerConfig) -> Sides:
     """Intent, cluster and Compute at one look; what is missing is None, and no error."""
-    cluster, api = kubernetes.cluster(config), compute.api(config)
+    cluster, api = looking.cluster(config), looking.api(config)
     objects = _objects(cluster, config)
     ingress = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
     address = global_address.choose(api, config, ingress)
@@ -30,7 +29,7 @@ def read(config: LoadBalancerConfig) -> Sides:
     )
 
 
-def _objects(cluster: Cluster, config: LoadBalancerConfig) -> Json:
+def _objects(cluster: ClusterReader, config: LoadBalancerConfig) -> Json:
     namespace, release = config.namespace, config.release
     service = cluster.read(kubernetes.SERVICE, namespace, names.service(release))
     found: Json = {
@@ -54,7 +53,7 @@ def _certificate(config: LoadBalancerConfig, secret: Json) -> Json:
     return {"fingerprint": fingerprint, "secret_faults": tuple(tls_secret.faults(config, secret))}
 
 
-def _ready_pods(cluster: Cluster, config: LoadBalancerConfig, service: Json) -> int | None:
+def _ready_pods(cluster: ClusterReader, config: LoadBalancerConfig, service: Json) -> int | None:
     """Pods behind the Service; None while Milvus is rolled out, and the groups follow it."""
     selector = service["spec"].get("selector") or {}
     deployments = milvus_objects.read_deployments(cluster, config, service)
@@ -71,7 +70,7 @@ def _ready(pod: Json) -> bool:
     )
 
 
-def _resources(api: Compute, marks: dict[str, str], address: str) -> ComputeSide:
+def _resources(api: ComputeReader, marks: dict[str, str], address: str) -> ComputeSide:
     """Follow the chain from the Ingress' own annotations, as far as it goes."""
     found = _Found(api)
     found.look("addresses", address)
@@ -100,9 +99,9 @@ def _services_of(url_map: Json) -> Iterator[str]:
 
 
 class _Found:
-    """Resources by reference, each asked for once."""
+    """Resources by reference, those that are not there among them."""
 
-    def __init__(self, api: Compute) -> None:
+    def __init__(self, api: ComputeReader) -> None:
         self._api, self.resources = api, dict[str, Json | None]()
 
     def look(self, collection: str, name: str) -> Json:

@@ -9,8 +9,8 @@ from typing import Any
 
 from tasks import global_address, helm_release, milvus_objects
 from tasks.clients import kubernetes
-from tasks.clients.compute import Compute
-from tasks.clients.kubernetes import Cluster, Kind
+from tasks.clients.kubernetes import Kind
+from tasks.clients.readers import ClusterReader, ComputeReader
 from tasks.core import annotations, names, release_values, status
 from tasks.core.addresses import Choice
 from tasks.core.checks.objects import Objects
@@ -62,7 +62,7 @@ class Snapshot:
         return milvus_objects.version_of(self.deployments, app_version)
 
 
-def read(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> Snapshot:
+def read(cluster: ClusterReader, api: ComputeReader, config: LoadBalancerConfig) -> Snapshot:
     """Read the objects of our names, then those they lead to."""
     reader = _Reader(cluster, config)
     lists: dict[str, Callable[[], list[dict[str, Any]]]] = {
@@ -95,7 +95,7 @@ def read(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> Snapshot
 class _Reader:
     """Collects objects, each place asked for once."""
 
-    def __init__(self, cluster: Cluster, config: LoadBalancerConfig) -> None:
+    def __init__(self, cluster: ClusterReader, config: LoadBalancerConfig) -> None:
         self._cluster, self._config = cluster, config
         self._asked: set[Place] = set()
         self.objects = Objects()
@@ -127,7 +127,7 @@ class _Reader:
             unread[OTHER_NAMESPACES] = refused[""].observed
         self.objects = Objects(self.objects.replacing(*pods).found, unread)
 
-    def address(self, api: Compute) -> Choice:
+    def address(self, api: ComputeReader) -> Choice:
         """The address the Ingress is to have; the configured one where it cannot be known."""
         live = self.objects.get("Ingress", self._config.namespace, names.ingress(self._config.release))
         ingress = dict(live) if live else None
@@ -214,7 +214,7 @@ def _gke_kinds(config: LoadBalancerConfig) -> list[Kind]:
     return [*kinds, kubernetes.MANAGED_CERTIFICATE] if _by_google(config) else kinds
 
 
-def _serves(cluster: Cluster, kind: Kind) -> Callable[[], Any]:
+def _serves(cluster: ClusterReader, kind: Kind) -> Callable[[], Any]:
     return lambda: cluster.serves(kind)
 
 

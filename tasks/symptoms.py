@@ -6,10 +6,9 @@ The looks are those of the waits; nothing is waited for here.
 import dataclasses
 from collections.abc import Callable, Iterator
 
-from tasks import events, load_balancer, managed_certificate, milvus_rollout, steps
-from tasks.clients import compute, kubernetes
-from tasks.clients.compute import Compute
-from tasks.clients.kubernetes import Cluster
+from tasks import events, load_balancer, looking, managed_certificate, milvus_rollout, steps
+from tasks.clients import kubernetes
+from tasks.clients.readers import ClusterReader, ComputeReader
 from tasks.core import diagnosis, names, status
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook, troubles
@@ -20,7 +19,7 @@ from tasks.core.errors import ProvisioningError
 @steps.observing
 def read_symptoms(config: LoadBalancerConfig) -> list[Trouble]:
     """Return what is not well, in no particular order; a look that fails is one of it."""
-    cluster, api = kubernetes.cluster(config), compute.api(config)
+    cluster, api = looking.cluster(config), looking.api(config)
     looks: list[Callable[[], Iterator[Trouble]]] = [
         lambda: _of_controllers(cluster, config),
         lambda: _of_pods(cluster, config),
@@ -36,7 +35,7 @@ def read_symptoms(config: LoadBalancerConfig) -> list[Trouble]:
     return found
 
 
-def _of_controllers(cluster: Cluster, config: LoadBalancerConfig) -> Iterator[Trouble]:
+def _of_controllers(cluster: ClusterReader, config: LoadBalancerConfig) -> Iterator[Trouble]:
     """Events of the last hour, which is as long as they live."""
     places = {
         "ingress": names.ingress(config.release),
@@ -48,13 +47,13 @@ def _of_controllers(cluster: Cluster, config: LoadBalancerConfig) -> Iterator[Tr
             yield troubles.of_finding(found, f"{kind} {config.namespace}/{name}", Source.CONTROLLER)
 
 
-def _of_pods(cluster: Cluster, config: LoadBalancerConfig) -> Iterator[Trouble]:
+def _of_pods(cluster: ClusterReader, config: LoadBalancerConfig) -> Iterator[Trouble]:
     found = milvus_rollout.judge(cluster, config)
     if isinstance(found, Finding):
         yield troubles.of_finding(found, f"milvus of release {config.namespace}/{config.release}", Source.POD)
 
 
-def _of_certificate(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> Iterator[Trouble]:
+def _of_certificate(cluster: ClusterReader, api: ComputeReader, config: LoadBalancerConfig) -> Iterator[Trouble]:
     if config.certificate_mode is not CertificateMode.GOOGLE_MANAGED:
         return
     live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release)) or {}
@@ -64,7 +63,7 @@ def _of_certificate(cluster: Cluster, api: Compute, config: LoadBalancerConfig) 
         yield troubles.of_finding(found, resource, Source.CERTIFICATE)
 
 
-def _of_load_balancer(cluster: Cluster, api: Compute, config: LoadBalancerConfig) -> Iterator[Trouble]:
+def _of_load_balancer(cluster: ClusterReader, api: ComputeReader, config: LoadBalancerConfig) -> Iterator[Trouble]:
     """That nobody builds it, or how it fares; a part that is missing is the business of whoever reads the parts."""
     name = names.ingress(config.release)
     resource = f"ingress {config.namespace}/{name}"

@@ -20,6 +20,7 @@ from tasks import (
 )
 from tasks.clients import compute, kubernetes
 from tasks.clients.kubernetes import Cluster, Kind
+from tasks.clients.readers import ClusterReader
 from tasks.core import annotations, inventory, lease, names, progress, release_values, status
 from tasks.core.checks import ownership
 from tasks.core.config import LoadBalancerConfig
@@ -67,7 +68,7 @@ def inspect_teardown(config: TeardownRequest) -> Inspection:
     return Inspection(address=str(found.get("address") or ""), milvus=service is not None)
 
 
-def ingress_may_go(cluster: Cluster, config: LoadBalancerConfig) -> preflight.Findings:
+def ingress_may_go(cluster: ClusterReader, config: LoadBalancerConfig) -> preflight.Findings:
     """The Ingress, if there is one, is ours and serves the domain that was named."""
     name = names.ingress(config.release)
     live = cluster.read(kubernetes.INGRESS, config.namespace, name)
@@ -90,7 +91,7 @@ def ingress_may_go(cluster: Cluster, config: LoadBalancerConfig) -> preflight.Fi
         )
 
 
-def service_is_free(cluster: Cluster, config: LoadBalancerConfig) -> preflight.Findings:
+def service_is_free(cluster: ClusterReader, config: LoadBalancerConfig) -> preflight.Findings:
     """No other Ingress leads to the Milvus Service: without BackendConfig and annotations it would break."""
     service = names.service(config.release)
     users = [
@@ -107,20 +108,20 @@ def service_is_free(cluster: Cluster, config: LoadBalancerConfig) -> preflight.F
         )
 
 
-def release_is_idle(cluster: Cluster, config: LoadBalancerConfig) -> preflight.Findings:
+def release_is_idle(cluster: ClusterReader, config: LoadBalancerConfig) -> preflight.Findings:
     """No operation of somebody else's on the release is pending."""
     release = helm_release.read(cluster, config)
     if release is not None and (busy := helm_release.pending_fault(config, release)):
         yield busy
 
 
-def receipt_is_ours(cluster: Cluster, config: LoadBalancerConfig) -> preflight.Findings:
+def receipt_is_ours(cluster: ClusterReader, config: LoadBalancerConfig) -> preflight.Findings:
     """The receipt can be read."""
     receipt.read(cluster, config)
     yield from ()
 
 
-def access(cluster: Cluster, config: LoadBalancerConfig) -> preflight.Findings:
+def access(cluster: ClusterReader, config: LoadBalancerConfig) -> preflight.Findings:
     """We may delete what has to be deleted; nothing is asked when nothing has to be."""
     for kind, name in _places(config):
         live = cluster.read(kind, config.namespace, name)
@@ -128,7 +129,7 @@ def access(cluster: Cluster, config: LoadBalancerConfig) -> preflight.Findings:
             yield from rights.refused(cluster, config, kind, ("delete",))
 
 
-def address_may_go(cluster: Cluster, config: LoadBalancerConfig) -> preflight.Findings:
+def address_may_go(cluster: ClusterReader, config: LoadBalancerConfig) -> preflight.Findings:
     """An address that is to be released is used by our load balancer alone."""
     if not isinstance(config, TeardownRequest) or not config.release_address:
         return

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from tasks import deleting, steps
 from tasks.clients import kubernetes
 from tasks.clients.kubernetes import Cluster
+from tasks.clients.readers import ClusterReader
 from tasks.core import certificates, manifests, names, progress, status
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.errors import ResourceFailed, Unreachable
@@ -159,7 +160,7 @@ def existing_fault(config: LoadBalancerConfig, live: dict[str, Any] | None) -> R
     return ResourceFailed(resource, "; ".join(found), f"Replace it: {make}", "certificate")
 
 
-def read(cluster: Cluster, config: LoadBalancerConfig) -> TlsCertificate | None:
+def read(cluster: ClusterReader, config: LoadBalancerConfig) -> TlsCertificate | None:
     """The facts of the certificate in the Secret, fit or not; None if there is none."""
     live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret)
     certificate_pem = pem(live or {}, "tls.crt")

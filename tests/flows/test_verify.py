@@ -6,10 +6,12 @@ from flows.provision import provision
 from flows.verify import verify
 from sandbox.stack import Stack
 from tasks.clients import kubernetes
-from tasks.core import manifests
+from tasks.core import manifests, progress
 from tasks.core.errors import Drifted, ProofFailed, ResourceFailed
-from tests.conftest import a_config
+from tasks.core.progress import Journal, Step
+from tests.conftest import DOMAIN, QUICK, a_config
 from tests.flows.running import fail, run, steps_of, writes
+from tests.requests_log import reads_made, twice
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_api")]
 
@@ -68,6 +70,32 @@ def test_what_is_behind_a_broken_rung_is_told_first(stack: Stack) -> None:
     causes = [trouble.cause for trouble in report.troubles]
     assert causes[0] == "BackendsUnhealthy"
     assert any(isinstance(trouble.error, ProofFailed) for trouble in report.troubles)
+
+
+def test_what_a_verify_compares_is_read_once_and_by_the_next_one_anew(stack: Stack) -> None:
+    """Parts of one report that looked at different moments could contradict each other."""
+    run(provision)
+
+    first, second = looked_at(), looked_at()
+
+    assert {f"/api/v1/namespaces/default/{each}/my-release-milvus" for each in ("services", "configmaps")} <= set(first)
+    assert not twice(first)
+    assert set(second) == set(first)
+
+
+def looked_at() -> list[str]:
+    """What one verify asks for until the first step that meets Milvus as a client does."""
+    journal, ends = Journal(), list[int]()
+    progress.use(journal)
+    with reads_made() as made:
+
+        def begun(_: Journal, step: Step) -> None:
+            if step.name in ("check-dns-record", "guard-exposure", "prove"):
+                ends.append(len(made))
+
+        journal.listeners.append(begun)
+        verify(domain=DOMAIN, **QUICK)
+    return made[: ends[0]]
 
 
 def test_what_was_never_provisioned_is_told_with_all_that_is_there(stack: Stack) -> None:
