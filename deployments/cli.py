@@ -68,10 +68,7 @@ def provision(
 
     Example: milvus-l7 provision --set domain=milvus.example.com --set project=my-project
     """
-    if keys:
-        _print_keys(ProvisionRequest)
-        return
-    wanted = _wanted(ProvisionRequest, config, set_, report)
+    wanted = _wanted(ProvisionRequest, config, set_, report, keys=keys)
     raise typer.Exit(_run("provision", wanted, report))
 
 
@@ -89,10 +86,7 @@ def verify(
 
     Example: milvus-l7 verify --config load-balancer.yaml
     """
-    if keys:
-        _print_keys(VerifyRequest)
-        return
-    wanted = _wanted(VerifyRequest, config, set_, report)
+    wanted = _wanted(VerifyRequest, config, set_, report, keys=keys)
     raise typer.Exit(_run("verify", wanted, report))
 
 
@@ -111,10 +105,7 @@ def teardown(
 
     Example: milvus-l7 teardown --set domain=milvus.example.com --set project=my-project
     """
-    if keys:
-        _print_keys(TeardownRequest, without=TeardownRequest.UNUSED)
-        return
-    wanted = _wanted(TeardownRequest, config, set_, report)
+    wanted = _wanted(TeardownRequest, config, set_, report, keys=keys, without=TeardownRequest.UNUSED)
     if not yes:
         _confirm(wanted)
     raise typer.Exit(_run("teardown", wanted, report))
@@ -149,8 +140,19 @@ def main() -> None:
         gc.freeze()
 
 
-def _wanted(model: type[Model], file: Path | None, pairs: list[str] | None, report: Path | None) -> Model:
-    """The configuration the options say; wrong ones end the command, every fault told."""
+def _wanted(
+    model: type[Model],
+    file: Path | None,
+    pairs: list[str] | None,
+    report: Path | None,
+    *,
+    keys: bool,
+    without: Collection[str] = (),
+) -> Model:
+    """The configuration the options say; wrong ones end the command, every fault told, and so does --keys."""
+    if keys:
+        _print_keys(model, without)
+        raise typer.Exit(DONE)
     try:
         wanted = model.parse(_parameters(file, pairs or []))
         _check_report_path(report)
@@ -243,7 +245,7 @@ def _check_report_path(report: Path | None) -> None:
         raise ConfigurationError(f"--report {report}", f"{report.parent} is no folder", "Make it, or choose another.")
 
 
-def _print_keys(model: type[LoadBalancerConfig], without: Collection[str] = ()) -> None:
+def _print_keys(model: type[LoadBalancerConfig], without: Collection[str]) -> None:
     for name, field in model.model_fields.items():
         if name in without:
             continue
