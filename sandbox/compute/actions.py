@@ -2,10 +2,10 @@
 
 import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.compute import endpoints, errors, references, rules
+from sandbox.compute import endpoints, errors, references, rules, security_policies
 from sandbox.compute.catalogue import COLLECTIONS
 from sandbox.compute.links import Ref
 from sandbox.compute.mutations import Caller, Mutations
@@ -14,7 +14,9 @@ from sandbox.compute.store import fingerprint
 Change = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
 
 
-def perform(mutations: Mutations, caller: Caller, ref: Ref, action: str, body: dict[str, Any]) -> dict[str, Any]:
+def perform(
+    mutations: Mutations, caller: Caller, ref: Ref, action: str, body: dict[str, Any], query: Mapping[str, str]
+) -> dict[str, Any]:
     """Accept one of the extra verbs; return its operation."""
     current = copy.deepcopy(mutations.existing(ref))
     if action in ("attachNetworkEndpoints", "detachNetworkEndpoints"):
@@ -22,7 +24,12 @@ def perform(mutations: Mutations, caller: Caller, ref: Ref, action: str, body: d
     if action == "invalidateCache":
         return mutations.run(caller, ref, action, lambda: None)
     mutations.strike_stale(ref)
-    resource = _CHANGES[action](current, body)
+    if action in security_policies.CHANGES:
+        resource = security_policies.CHANGES[action](current, body, query.get("priority", ""))
+        if query.get("validateOnly") == "true":
+            return mutations.run(caller, ref, action, lambda: None)
+    else:
+        resource = _CHANGES[action](current, body)
     references.resolve(mutations.store, COLLECTIONS[ref.collection], resource, ())
     return mutations.change(caller, ref, action, resource)
 

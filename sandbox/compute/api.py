@@ -9,7 +9,18 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.compute import actions, errors, filters, links, permissions, quotas, rules, shapes, views
+from sandbox.compute import (
+    actions,
+    errors,
+    filters,
+    links,
+    permissions,
+    quotas,
+    rules,
+    security_policies,
+    shapes,
+    views,
+)
 from sandbox.compute.catalogue import COLLECTIONS
 from sandbox.compute.health import Health
 from sandbox.compute.links import Ref
@@ -100,7 +111,9 @@ class ComputeResources:
             return permissions.granted(self._faults, body)
         if route.verb == "validate":
             return self._validated(body)
-        self._mutations.existing(ref)
+        existing = self._mutations.existing(ref)
+        if route.verb == "getRule":
+            return security_policies.rule_of(existing, request.query.get("priority", ""))
         if route.verb == "getHealth":
             return self._health.of_backend(ref, body)
         items, token = _page(request, self._health.listed(ref, show=body.get("healthStatus") == "SHOW"))
@@ -120,7 +133,7 @@ class ComputeResources:
             return self._mutations.insert(caller, route.collection, route.zone, body)
         if route.verb in ("update", "patch"):
             return self._mutations.update(caller, ref, route.verb, body)
-        return actions.perform(self._mutations, caller, ref, route.verb, body)
+        return actions.perform(self._mutations, caller, ref, route.verb, body, request.query)
 
     def _validated(self, body: dict[str, Any]) -> dict[str, Any]:
         """The answer of `urlMaps.validate`, which finds the faults of a map without storing it."""

@@ -21,11 +21,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class Action:
-    """An extra verb, a POST to `…/{name}/{verb}`; `odd` ones live without `global/` in their path."""
+    """An extra verb, a POST (or `method`) to `…/{name}/{verb}`; `odd` ones live without `global/` in their path."""
 
     permission: str
     odd: bool = False
     reads: bool = False
+    method: str = "POST"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +221,15 @@ _ALL = (
         fingerprint=True,
         labels=True,
         defaults={"description": "", "type": "CLOUD_ARMOR"},
-        actions={"setLabels": Action("setLabels")},
+        # "This cannot be used to be update the rules in the policy" (securityPolicies.patch).
+        immutable=("type", "rules"),
+        actions={
+            "setLabels": Action("setLabels"),
+            "addRule": Action("update"),
+            "patchRule": Action("update"),
+            "removeRule": Action("update"),
+            "getRule": Action("get", reads=True, method="GET"),
+        },
     ),
     Collection(
         name="firewalls",

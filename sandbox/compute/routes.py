@@ -63,13 +63,15 @@ def _within(method: str, collection: Collection, zone: str, rest: list[str]) -> 
             return Route(collection, zone, name, _METHODS[method])
         case [name], "PUT" | "PATCH" if method in collection.updates:
             return Route(collection, zone, name, _METHODS[method])
-        case [name, action], "POST":
-            return _action(collection, zone, name, action, odd=False)
+        case [name, action], "POST" | "GET":
+            return _action(collection, zone, name, action, method=method)
     raise errors.no_such_url()
 
 
-def _action(collection: Collection, zone: str, name: str, action: str, *, odd: bool) -> Route:
+def _action(
+    collection: Collection, zone: str, name: str, action: str, *, odd: bool = False, method: str = "POST"
+) -> Route:
     known = collection.actions.get(action)
-    if known is None or known.odd != odd:
+    if known is None or (known.odd, known.method) != (odd, method):
         raise errors.no_such_url()
     return Route(collection, zone, name, action, known)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.compute import fields
+from sandbox.compute import fields, security_policies
 from sandbox.compute.errors import GoogleError, invalid, required
 
 Resource = dict[str, Any]
@@ -231,6 +231,7 @@ _RULES: Mapping[str, Callable[[Resource], None]] = {
     "forwardingRules": _forwarding_rule,
     "healthChecks": _health_check,
     "networkEndpointGroups": _network_endpoint_group,
+    "securityPolicies": security_policies.check,
     "sslPolicies": _ssl_policy,
     "targetHttpProxies": _target_http_proxy,
     "targetHttpsProxies": _target_https_proxy,

@@ -22,12 +22,16 @@ _LISTS = {
     "paths",
     "permissions",
     "ports",
+    "rules",
     "sourceRanges",
+    "srcIpRanges",
     "sslCertificates",
 }
 _OBJECTS = {
+    "config",
     "connectionDraining",
     "defaultUrlRedirect",
+    "expr",
     "grpcHealthCheck",
     "http2HealthCheck",
     "httpHealthCheck",
@@ -35,6 +39,8 @@ _OBJECTS = {
     "labels",
     "logConfig",
     "managed",
+    "match",
+    "rateLimitOptions",
     "resource",
     "selfManaged",
     "sslHealthCheck",
@@ -55,9 +61,11 @@ _NUMBERS = {
 }
 _TEXTS = {
     "IPAddress",
+    "action",
     "address",
     "certificate",
     "description",
+    "expression",
     "fingerprint",
     "group",
     "ipAddress",
@@ -67,8 +75,18 @@ _TEXTS = {
     "privateKey",
     "target",
     "urlMap",
+    "versionedExpr",
 }
-_ITEMS_ARE_OBJECTS = {"allowed", "backends", "denied", "hostRules", "networkEndpoints", "pathMatchers", "pathRules"}
+_ITEMS_ARE_OBJECTS = {
+    "allowed",
+    "backends",
+    "denied",
+    "hostRules",
+    "networkEndpoints",
+    "pathMatchers",
+    "pathRules",
+    "rules",
+}
 
 
 def check(body: dict[str, Any], at: str = "resource") -> None:
@@ -89,6 +107,8 @@ def check(body: dict[str, Any], at: str = "resource") -> None:
             _expect(field, value, (int, float), "TYPE_INT32")
         elif key in _TEXTS:
             _expect(field, value, str, "TYPE_STRING")
+        elif key == "preview" and not isinstance(value, bool):
+            raise GoogleError(400, "badRequest", f"Invalid value at '{field}' (TYPE_BOOL), {value!r}")
         _below(key, field, value)
 
 

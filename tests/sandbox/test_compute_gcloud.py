@@ -79,6 +79,29 @@ def test_backend_health_and_certificates_are_shown(
     assert listed.split() == ["mcrt", "MANAGED", "PROVISIONING"]
 
 
+def test_an_allow_list_is_made_changed_attached_and_deleted(gcloud: Gcloud) -> None:
+    policies, rules = ("compute", "security-policies"), ("compute", "security-policies", "rules")
+    gcloud(*policies, "create", "office", "--description=who may come in")
+    ranges = "--src-ip-ranges=10.0.0.0/8,192.0.2.7"
+    gcloud(*rules, "create", "1000", "--security-policy=office", ranges, "--action=allow")
+    gcloud(*rules, "update", "2147483647", "--security-policy=office", "--action=deny-403")
+    gcloud(*rules, "create", "900", "--security-policy=office", "--src-ip-ranges=*", "--action=deny-404", "--preview")
+    gcloud("compute", "backend-services", "create", "bs", "--global", "--protocol=HTTP2")
+    gcloud("compute", "backend-services", "update", "bs", "--global", "--security-policy=office")
+
+    listed = gcloud(*policies, "describe", "office", "--format=csv[no-heading](rules.priority,rules.action)")
+    assert listed.split() == ["900;1000;2147483647,deny(404);allow;deny(403)"]
+    shown = gcloud(*rules, "describe", "1000", "--security-policy=office")
+    assert "- 192.0.2.7" in shown
+    in_use = gcloud(*policies, "delete", "office", "--quiet", fails=True)
+    assert "is already being used by" in in_use
+    gcloud(*rules, "delete", "900", "--security-policy=office", "--quiet")
+    gcloud(*policies, "update", "office", "--description=changed")
+    gcloud("compute", "backend-services", "update", "bs", "--global", "--security-policy=")
+    gcloud(*policies, "delete", "office", "--quiet")
+    assert gcloud(*policies, "list", "--format=value(name)").split() == []
+
+
 def test_dns_records_are_written(gcloud: Gcloud) -> None:
     gcloud("dns", "managed-zones", "create", "z", "--dns-name=example.com.", "--description=x")
     record = ("m.example.com.", "--zone=z", "--type=A")
