@@ -3,8 +3,7 @@
 The load balancer takes any certificate from a backend: chain, name and dates are not looked at (Google, "Backend
 authenticated TLS"). `HTTP2` means TLS and HTTP/2; there is no cleartext HTTP/2 on the classic load balancer.
 Simpler than there: requests are dealt out in turn, whatever `sessionAffinity` says; when an endpoint leaves, its
-running requests may end, however long that takes, whatever `connectionDraining` says; a `securityPolicy` (Cloud Armor)
-is attached but lets everything through.
+running requests may end, however long that takes, whatever `connectionDraining` says.
 """
 
 from collections.abc import Collection

@@ -48,6 +48,7 @@ class Feed:
             backend_services=lists["backendServices"],
             health_checks=lists["healthChecks"],
             ssl_policies=lists["sslPolicies"],
+            security_policies=lists["securityPolicies"],
             certificates=certificates,
             endpoints=self._endpoints(lists["backendServices"]),
         )
@@ -99,6 +100,7 @@ _KINDS = (
     "healthChecks",
     "sslCertificates",
     "sslPolicies",
+    "securityPolicies",
 )
 
 

@@ -10,6 +10,7 @@ Envoy by itself would answer 200 with a grpc-status.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from sandbox.dataplane import policies
 from sandbox.dataplane.snapshot import Certificate, Json, Snapshot, name_of
 
 _PREFIX = "type.googleapis.com/envoy.extensions"
@@ -127,6 +128,7 @@ def _connection_manager(routes: str, routes_file: Path, *, codec: str, always_50
             "local_reply_config": {"mappers": _own_errors(always_502=always_502)},
             "http_filters": [
                 {"name": "lua", "typed_config": lua},
+                policies.filter_(),
                 {"name": "router", "typed_config": {"@type": f"{_PREFIX}.filters.http.router.v3.Router"}},
             ],
         },
@@ -134,11 +136,16 @@ def _connection_manager(routes: str, routes_file: Path, *, codec: str, always_50
 
 
 def _own_errors(*, always_502: bool) -> list[Json]:
+    refusals = [
+        _own_error(policies.denied(action), status, policies.page(status, reason))
+        for action, (status, reason) in policies.DENIALS.items()
+    ]
     timeout = {"response_flag_filter": {"flags": ["DT"]}}  # Envoy's 408 for max_stream_duration
     if always_502:
-        return [_own_error(timeout, 502), _own_error(_status("GE", 500), 502), _own_error(_status("EQ", 404), 404)]
+        others = [_own_error(timeout, 502), _own_error(_status("GE", 500), 502), _own_error(_status("EQ", 404), 404)]
+        return [*refusals, *others]
     kept = [_own_error(_status("EQ", status), status) for status in (404, 502, 503, 504)]
-    return [_own_error(timeout, 504), *kept]
+    return [*refusals, _own_error(timeout, 504), *kept]
 
 
 def _status(operation: str, value: int) -> Json:
@@ -146,11 +153,12 @@ def _status(operation: str, value: int) -> Json:
     return {"status_code_filter": {"comparison": comparison}}
 
 
-def _own_error(condition: Json, status: int) -> Json:
+def _own_error(condition: Json, status: int, body: str = "") -> Json:
     mark = {"key": _MARK, "value": str(status)}
     mapper: Json = {
         "filter": condition,
         "status_code": status,
         "headers_to_add": [{"header": mark, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}],
     }
-    return mapper | ({"body": {"inline_string": _BAD_GATEWAY}} if status == 502 else {})
+    body = body or (_BAD_GATEWAY if status == 502 else "")
+    return mapper | ({"body": {"inline_string": body}} if body else {})

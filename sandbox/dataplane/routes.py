@@ -6,6 +6,7 @@ there: no weighted services, header actions or path rewrites, which GKE Ingress 
 Sources: ingress-gce pkg/translator (what is written), Compute API urlMaps (what it means).
 """
 
+from sandbox.dataplane import policies
 from sandbox.dataplane.snapshot import DEFAULT_BACKEND, Json, Snapshot, kubernetes_service, name_of
 
 DEFAULT_TIMEOUT_SECONDS = 30
@@ -76,7 +77,10 @@ def _action(rule: Json, snapshot: Snapshot, https_port: int) -> Json:
     if kubernetes_service(service) == DEFAULT_BACKEND and not snapshot.endpoints_of(name):
         # GKE runs a pod for this, whose whole work is this answer (ingress-gce cmd/404-server); a cluster that is not
         # GKE's, and has its own controllers, has no such pod.
-        return {"direct_response": {"status": 404, "body": {"inline_string": "default backend - 404"}}}
+        return {
+            "direct_response": {"status": 404, "body": {"inline_string": "default backend - 404"}},
+            **policies.on_route(service, snapshot),
+        }
     timeout = f"{int(service.get('timeoutSec') or DEFAULT_TIMEOUT_SECONDS)}s"
     return {
         "route": {
@@ -88,6 +92,7 @@ def _action(rule: Json, snapshot: Snapshot, https_port: int) -> Json:
         },
         "request_headers_to_add": _headers(service.get("customRequestHeaders")),
         "response_headers_to_add": _headers(service.get("customResponseHeaders")),
+        **policies.on_route(service, snapshot),
     }
 
 

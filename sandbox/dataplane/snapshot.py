@@ -33,6 +33,7 @@ class Snapshot:
     backend_services: Mapping[str, Json] = field(default_factory=dict)
     health_checks: Mapping[str, Json] = field(default_factory=dict)
     ssl_policies: Mapping[str, Json] = field(default_factory=dict)
+    security_policies: Mapping[str, Json] = field(default_factory=dict)
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
     endpoints: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
     """By network endpoint group, `zone/name`."""

@@ -99,11 +99,17 @@ class FrontEnd:
             eventually(lambda port=port: accepts(port), self.envoy.process.log_tail)  # type: ignore[misc]
 
     def get(
-        self, path: str = "/", *, host: str = HOST, sni: str = HOST, context: ssl.SSLContext | None = None
+        self,
+        path: str = "/",
+        *,
+        host: str = HOST,
+        sni: str = HOST,
+        context: ssl.SSLContext | None = None,
+        source: str = "127.0.0.1",
     ) -> http.client.HTTPResponse:
         """GET over TLS; no certificate is verified unless the context does."""
         context = context or unverified()
-        plain = socket.create_connection(("127.0.0.1", self.https_port), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", self.https_port), timeout=10, source_address=(source, 0))
         connection = http.client.HTTPConnection(host)
         connection.sock = context.wrap_socket(plain, server_hostname=sni)
         connection.request("GET", path, headers={"Host": host})
@@ -404,6 +410,90 @@ def test_an_ssl_policy_refuses_older_tls(front_end: FrontEnd, http_backend: Endp
     with pytest.raises(ssl.SSLError):
         front_end.get(context=old)
     assert front_end.get().status == 200
+
+
+STRANGER, FRIEND = "127.0.99.1", "127.0.99.2"
+
+
+def guarded(snapshot: Snapshot, action: str, *, covers: str = "be", preview: bool = False) -> Snapshot:
+    """The same with a policy on one backend service: a friend may, the friend's network may not, others may."""
+    rules = [
+        {"priority": 20, "action": action, "preview": preview, "match": sources("127.0.99.0/24", "2001:db8::/32")},
+        {"priority": 10, "action": "allow", "match": sources(FRIEND)},
+        {"priority": 2147483647, "action": "allow", "match": sources("*")},
+    ]
+    covered = {**snapshot.backend_services[covers], "securityPolicy": f"{PROJECT}/global/securityPolicies/office"}
+    return replace(
+        snapshot,
+        backend_services={**snapshot.backend_services, covers: covered},
+        security_policies={"office": {"name": "office", "rules": rules}},
+    )
+
+
+def sources(*ranges: str) -> Json:
+    return {"versionedExpr": "SRC_IPS_V1", "config": {"srcIpRanges": list(ranges)}}
+
+
+@pytest.mark.parametrize(("action", "status"), [("deny(403)", 403), ("deny(404)", 404), ("deny(502)", 502)])
+def test_a_policy_refuses_by_source_address(
+    front_end: FrontEnd, http_backend: Endpoint, action: str, status: int
+) -> None:
+    snapshot = project(service("be"), http_backend, {"c": CertificateAuthority().issue(HOST)})
+    front_end.serve(guarded(snapshot, action))
+
+    refused = front_end.get(source=STRANGER)
+
+    assert refused.status == status
+    assert refused.content.endswith({403: b"403 Forbidden", 404: b"404 Not Found", 502: b"502 Bad Gateway"}[status])  # type: ignore[attr-defined]
+    assert len(refused.content) < 200  # type: ignore[attr-defined]
+    assert refused.headers["content-type"] == "text/html; charset=UTF-8"
+    assert front_end.get(source=FRIEND).status == 200, "the first rule that matches decides"
+    assert front_end.get().status == 200
+    assert front_end.get(host="other.example.com", source=STRANGER).content == b"default backend - 404"  # type: ignore[attr-defined]
+
+
+def test_a_policy_of_the_default_backend_refuses_there_alone(front_end: FrontEnd, http_backend: Endpoint) -> None:
+    snapshot = project(service("be"), http_backend, {"c": CertificateAuthority().issue(HOST)})
+    front_end.serve(guarded(snapshot, "deny(403)", covers="default"))
+
+    assert front_end.get(host="other.example.com", source=STRANGER).status == 403
+    assert front_end.get(host="other.example.com").status == 404
+    assert front_end.get(source=STRANGER).status == 200
+
+
+def test_a_header_does_not_make_a_stranger_a_friend(front_end: FrontEnd, http_backend: Endpoint) -> None:
+    snapshot = project(service("be"), http_backend, {"c": CertificateAuthority().issue(HOST)})
+    front_end.serve(guarded(snapshot, "deny(403)"))
+
+    connection = http.client.HTTPConnection("127.0.0.1", front_end.http_port, source_address=(STRANGER, 0))
+    connection.request("GET", "/", headers={"Host": HOST, "X-Forwarded-For": FRIEND})
+    status = connection.getresponse().status
+    connection.close()
+
+    assert status == 403
+
+
+def test_a_refused_grpc_client_meets_plain_http(front_end: FrontEnd, grpc_backend: Endpoint) -> None:
+    authority = CertificateAuthority()
+    snapshot = project(service("be", protocol="HTTP2"), grpc_backend, {"c": authority.issue(HOST)})
+    policy = {"rules": [{"priority": 2147483647, "action": "deny(403)", "match": sources("*")}]}
+    front_end.serve(replace(guarded(snapshot, "allow"), security_policies={"office": policy}))
+
+    code, text = grpc_error(front_end, authority)
+
+    assert (code, "403" in text) == (grpc.StatusCode.PERMISSION_DENIED, True)
+
+
+def test_a_policy_that_changes_is_in_force_without_a_restart(front_end: FrontEnd, http_backend: Endpoint) -> None:
+    snapshot = project(service("be"), http_backend, {"c": CertificateAuthority().issue(HOST)})
+    front_end.serve(guarded(snapshot, "deny(403)", preview=True))
+    assert front_end.get(source=STRANGER).status == 200, "in preview nothing is refused"
+
+    front_end.serve(guarded(snapshot, "deny(403)"))
+    eventually(lambda: front_end.get(source=STRANGER).status == 403, front_end.envoy.process.log_tail)
+
+    front_end.serve(snapshot)
+    eventually(lambda: front_end.get(source=STRANGER).status == 200, front_end.envoy.process.log_tail)
 
 
 def test_the_files_with_private_keys_are_the_owners_alone(front_end: FrontEnd, http_backend: Endpoint) -> None:
