@@ -43,6 +43,7 @@ def _read(config: LoadBalancerConfig, api: ComputeReader, chain: LoadBalancer) -
         protocols=protocols,
         timeouts_seconds={name: int(service.get("timeoutSec") or 30) for name, service in services.items()},
         zones=_zones(api, services),
+        policies=tuple(load_balancer.attached_policies(api, services.values())),
         hosts=tuple(host for rule in url_map.get("hostRules") or [] for host in rule.get("hosts") or []),
         namespace=config.namespace,
         service=names.service(config.release),

@@ -5,7 +5,7 @@ URL map, backend service, groups, health.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict
 from tasks import events, steps, waiting
 from tasks.clients import compute, kubernetes
 from tasks.clients.readers import ComputeReader
-from tasks.core import annotations, diagnosis, names, status
+from tasks.core import annotations, armor, diagnosis, names, status
+from tasks.core.armor import Policy, Unread
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
-from tasks.core.errors import ResourceFailed
+from tasks.core.errors import ProvisioningError, ResourceFailed, Unreachable
 from tasks.polling import Ready
 
 
@@ -190,6 +191,29 @@ def read_health_check(api: ComputeReader, backend_services: tuple[str, ...]) -> 
         for link in service.get("healthChecks", []):
             return api.get("healthChecks", status.tail(link)) or {}
     return {}
+
+
+def attached_policies(api: ComputeReader, backend_services: Iterable[dict[str, Any]]) -> Iterator[Policy]:
+    """The Cloud Armor policies of these backend services, without rules where we may not read them."""
+    links = (str(service.get("securityPolicy") or "") for service in backend_services)
+    for name in dict.fromkeys(status.tail(link) for link in links if link):
+        found = read_policy(api, name)
+        yield found if isinstance(found, Policy) else Policy(name)
+
+
+def read_policy(api: ComputeReader, name: str) -> Policy | Unread | None:
+    """A Cloud Armor policy, None if there is none of this name.
+
+    Raises:
+        Unreachable: Compute did not answer.
+    """
+    try:
+        found = api.get("securityPolicies", name)
+    except Unreachable:
+        raise
+    except ProvisioningError as error:
+        return Unread(error.observed)
+    return None if found is None else armor.of(found)
 
 
 def _missing(observed: str) -> Finding:

@@ -15,7 +15,15 @@ from socket import socket
 from tasks.clients import name_servers, wire
 from tasks.clients.http2 import Closed, Connection, NotHttp2
 from tasks.climb import Broken, Clock, Skipped, Target
-from tasks.core import backend_faults, certificates, dns_faults, http_faults, rung_faults, tls_faults
+from tasks.core import (
+    backend_faults,
+    certificates,
+    dns_faults,
+    http_faults,
+    policy_faults,
+    rung_faults,
+    tls_faults,
+)
 from tasks.core.backend_faults import Backends
 from tasks.core.certificates import CertificateFacts
 from tasks.core.http_faults import HttpAnswer
@@ -33,6 +41,7 @@ class WireRungs:
         certificate: the leaf seen on the wire, None when there was none.
         resolves: whether the name leads to the address, as far as DNS was asked.
         answer: what the URL map led to, None before that was asked.
+        source: this machine's own address on the connection, "" before there was one.
     """
 
     def __init__(self, target: Target, clock: Clock) -> None:
@@ -40,6 +49,7 @@ class WireRungs:
         self.certificate: CertificateFacts | None = None
         self.resolves = False
         self.answer: HttpAnswer | None = None
+        self.source = ""
 
     def dns(self) -> str:
         """Every name server sends the domain to the address alone."""
@@ -95,6 +105,8 @@ class WireRungs:
     def url_map(self) -> str:
         """A call with this :authority is led to a gRPC server, or at least to a backend."""
         self.answer = answer = self._called()
+        if fault := self._refusal(answer):
+            raise Broken(fault)
         if fault := http_faults.url_map_fault(self._target.domain, answer, self._backends_if_needed(answer)):
             raise Broken(fault)
         if answer.speaks_grpc:
@@ -148,6 +160,11 @@ class WireRungs:
 
     def _backends_if_needed(self, answer: HttpAnswer) -> Backends:
         return Backends() if answer.speaks_grpc else self.backend_facts
+
+    def _refusal(self, answer: HttpAnswer) -> Fault | None:
+        """Whether an allow-list is in our way, whatever status it answers with."""
+        policies = self._backends_if_needed(answer).policies
+        return policy_faults.refused_fault(answer.status, policies, source=self.source, address=self._target.address)
 
     def _idle_fault(self, seen: str, silent: float) -> Fault:
         return rung_faults.idle_fault(seen, silent_seconds=silent, wanted_seconds=self._target.idle_seconds)
@@ -214,9 +231,11 @@ class WireRungs:
     def _connection(self) -> socket:
         address, port = self._target.address, self._target.port
         try:
-            return wire.connection(address, port, self._clock.left(_TCP_SECONDS))
+            made = wire.connection(address, port, self._clock.left(_TCP_SECONDS))
         except OSError as error:
             raise Broken(tls_faults.tcp_fault(address, port, error)) from None
+        self.source = str(made.getsockname()[0])
+        return made
 
     def _tls_left(self) -> float:
         return self._clock.left(_TLS_SECONDS)

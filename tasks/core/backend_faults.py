@@ -7,6 +7,7 @@ backend services it is not.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tasks.core.armor import Policy
 from tasks.core.ladder import Fault
 
 
@@ -19,6 +20,7 @@ class Backends:
         protocols: by backend service.
         timeouts_seconds: `timeoutSec` by backend service.
         zones: `healthState` of each endpoint by zone; an empty list where there are no endpoints, or not probed yet.
+        policies: Cloud Armor policies that are attached to them.
         hosts: host rules of the URL map.
         namespace, service, port_name: the Kubernetes Service and the name of its gRPC port, for mends.
     """
@@ -27,6 +29,7 @@ class Backends:
     protocols: Mapping[str, str] = field(default_factory=dict)
     timeouts_seconds: Mapping[str, int] = field(default_factory=dict)
     zones: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    policies: tuple[Policy, ...] = ()
     hosts: tuple[str, ...] = ()
     namespace: str = "NAMESPACE"
     service: str = "SERVICE"

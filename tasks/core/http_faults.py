@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tasks.core import policy_faults
 from tasks.core.backend_faults import Backends
 from tasks.core.diagnosis.finding import Outlook
 from tasks.core.ladder import Fault
@@ -127,12 +128,15 @@ def _quoted(body: str) -> str:
     return f", “{text[:80]}”" if text else ""
 
 
-_PROXY = "Allow this client: gcloud compute security-policies list; Identity-Aware Proxy must be off for gRPC."
+_PROXY = (
+    "Admit this client: gcloud compute security-policies list; … rules create PRIORITY --security-policy NAME "
+    "--src-ip-ranges ADDRESS --action allow. Identity-Aware Proxy must be off for gRPC."
+)
 _BY_HTTP = {
     401: Fault("ingress", "IdentityAwareProxy", "the load balancer asks for a Google login", _PROXY, Outlook.STOP),
     403: Fault(
-        "ingress",
-        "ForbiddenByPolicy",
+        "compute",
+        policy_faults.CAUSE,
         "the load balancer forbids it: a Cloud Armor policy or Identity-Aware Proxy",
         _PROXY,
         Outlook.STOP,

@@ -259,7 +259,6 @@ HTML = {"content-type": "text/html; charset=UTF-8"}
             id="IAP",
         ),
         pytest.param(HttpAnswer(401, HTML), "IdentityAwareProxy", "HTTP 401", id="401"),
-        pytest.param(HttpAnswer(403, HTML), "ForbiddenByPolicy", "Cloud Armor", id="403"),
         pytest.param(HttpAnswer(429, HTML), "RateLimited", "limits the rate", id="429"),
         pytest.param(HttpAnswer(200, HTML, "Welcome"), "AnswerIsNotGrpc", "text/html; charset=UTF-8, “We", id="a page"),
         pytest.param(HttpAnswer(200), "AnswerIsNotGrpc", "no content-type", id="nothing said"),
@@ -274,9 +273,9 @@ def test_a_call_that_the_url_map_does_not_lead_to_milvus(answer: HttpAnswer, cau
     assert detail in fault.detail
 
 
-@pytest.mark.parametrize("cause", ["IdentityAwareProxy", "ForbiddenByPolicy"])
+@pytest.mark.parametrize("cause", ["IdentityAwareProxy", "RefusedByPolicy"])
 def test_what_forbids_a_call_does_not_go_by_itself(cause: str) -> None:
-    fault = http_faults.own_answer_fault({"IdentityAwareProxy": 401, "ForbiddenByPolicy": 403}[cause])
+    fault = http_faults.own_answer_fault({"IdentityAwareProxy": 401, "RefusedByPolicy": 403}[cause])
 
     assert fault is not None
     assert (fault.cause, fault.outlook) == (cause, Outlook.STOP)
@@ -447,8 +446,8 @@ def test_health_is_told_zone_by_zone() -> None:
         pytest.param(
             "PERMISSION_DENIED",
             "Received http2 header with status: 403",
-            "ingress",
-            "ForbiddenByPolicy",
+            "compute",
+            "RefusedByPolicy",
             "Cloud Armor",
             "security-policies",
             id="403",
@@ -522,7 +521,7 @@ def test_credentials_that_are_missing_or_wrong_will_not_mend_themselves(named: b
         pytest.param("CANCELLED", "stream reset", 30.0, "ingress", "CallCutByTimeout", id="stream reset"),
         pytest.param("UNAVAILABLE", "Socket closed", 0.1, "ingress", "ConnectionLost", id="at once: no timeout"),
         pytest.param(
-            "PERMISSION_DENIED", "http2 header with status: 403", 3.0, "ingress", "ForbiddenByPolicy", id="forbidden"
+            "PERMISSION_DENIED", "http2 header with status: 403", 3.0, "compute", "RefusedByPolicy", id="forbidden"
         ),
         pytest.param("DEADLINE_EXCEEDED", "no answer", 45.0, "milvus", "MilvusTooSlow", id="longer than asked for"),
         pytest.param("", "collection not loaded", 3.0, "milvus", "MilvusError", id="Milvus' own"),

@@ -310,7 +310,7 @@ def test_a_server_without_http2_breaks_at_alpn(alpn: list[str] | None, detail: s
     ("status", "rung", "cause"),
     [
         ("404", "url-map", "HostRuleMissing"),
-        ("403", "url-map", "ForbiddenByPolicy"),
+        ("403", "url-map", "RefusedByPolicy"),
         ("502", "backends", "NoUsableBackend"),
         ("503", "backends", "NoUsableBackend"),
     ],

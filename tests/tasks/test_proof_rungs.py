@@ -11,7 +11,9 @@ import pytest
 from tasks import proof
 from tasks.clients import name_servers
 from tasks.climb import Broken, Clock, Target
+from tasks.core.armor import Policy, Rule
 from tasks.core.backend_faults import Backends
+from tasks.core.diagnosis import Outlook
 from tasks.core.dns_faults import Answer, Asked
 from tasks.core.ladder import Fault, Outcome
 from tasks.proof import Proof
@@ -55,6 +57,30 @@ def broken(climb: Callable[[], str]) -> Fault:
 
 
 # --- HTTP/2 and the URL map -----------------------------------------------------------------------------------------
+
+
+def knowing(*policies: Policy) -> Callable[[], Backends]:
+    """Compute, of a Milvus that is well and has these policies before it."""
+    return lambda: Backends(protocols={"b": "HTTP2"}, zones={"z": ["HEALTHY"]}, hosts=(DOMAIN,), policies=policies)
+
+
+@pytest.mark.parametrize("status", ["403", "404", "502"])
+def test_an_allow_list_without_us_is_told_as_that_whatever_it_answers(status: str) -> None:
+    policy = Policy("office", (Rule(2147483647, f"deny({status})", ("*",)),))
+    with tls_server(alpn=H2, handle=answering(status)) as port:
+        fault = broken(rungs(port, look_at_backends=knowing(policy)).url_map)
+
+    assert (fault.owner, fault.cause, fault.outlook) == ("compute", "RefusedByPolicy", Outlook.STOP)
+    assert f"policy office refuses this worker (127.0.0.1) by the default rule (deny({status}) *)" in fault.detail
+    assert "--security-policy office --src-ip-ranges 127.0.0.1 --action allow" in fault.mend
+
+
+def test_an_allow_list_with_us_is_not_to_blame() -> None:
+    policy = Policy("office", (Rule(1, "allow", ("127.0.0.1",)), Rule(2147483647, "deny(404)", ("*",))))
+    with tls_server(alpn=H2, handle=answering("404")) as port:
+        fault = broken(rungs(port, look_at_backends=knowing(policy)).url_map)
+
+    assert fault.cause == "PathRuleMissing"
 
 
 def test_settings_are_exchanged_and_what_the_peer_takes_is_told() -> None:
