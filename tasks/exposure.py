@@ -3,20 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tasks import load_balancer, milvus_objects, polling, steps, waiting
-from tasks.clients import compute, doors, kubernetes, settings
+from tasks import allow_list, milvus_objects, polling, steps, waiting
+from tasks.clients import doors, kubernetes, settings
 from tasks.clients.readers import ClusterReader
 from tasks.core import exposure, names, progress, status
 from tasks.core.checks.check import Check, skipped
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
-from tasks.core.errors import ExposureRefused, ProvisioningError, Unreachable
+from tasks.core.errors import ExposureRefused, ProvisioningError
 from tasks.polling import Ready
 
 _MANAGEMENT_PORT = 9091
 _MOST_SECONDS = 60.0
-_MAY_LAG = ("AllowListCheck", "PlainHttpCheck")
-"""What GKE brings to the load balancer a while after it was asked to; the rest is as it is."""
 
 
 @steps.observing
@@ -39,7 +37,7 @@ def guard_exposure(config: LoadBalancerConfig, address: str, *, once: bool = Fal
         ends[:] = [check for check in found if check.ends_the_run]
         if not ends:
             return Ready(found)
-        may_come = not once and all(check.name in _MAY_LAG for check in ends)
+        may_come = not once and all(check.may_pass for check in ends)
         outlook = Outlook.WAIT if may_come else Outlook.STOP
         seen = "; ".join(f"{check.resource}: {check.observed}" for check in ends)
         return Finding(outlook, ends[0].layer, ends[0].cause, seen, ends[0].mend)
@@ -80,7 +78,7 @@ def judge(config: LoadBalancerConfig, address: str) -> list[Check]:
         exposure.default_password(config, root, where, anonymous=anonymous),
         exposure.management_port(config, address, doors.management_at(address, _MANAGEMENT_PORT), through_443),
         exposure.plain_http(config, f"{address}:{http_port}", doors.plain_get(address, http_port, config.domain)),
-        *_allow_lists(config),
+        *allow_list.judge(config, address, milvus_answers=anonymous.received is not exposure.Received.UNKNOWN),
     ]
 
 
@@ -133,26 +131,3 @@ def _config_maps(deployments: list[dict[str, Any]]) -> Iterator[str]:
         for volume in deployment["spec"]["template"]["spec"].get("volumes") or []:
             if name := (volume.get("configMap") or {}).get("name"):
                 yield str(name)
-
-
-def _allow_lists(config: LoadBalancerConfig) -> list[Check]:
-    """One check for each backend service that the URL map can lead to; a skipped one where Compute does not tell."""
-    try:
-        return exposure.allow_lists(config, _policies(config))
-    except Unreachable:
-        raise
-    except ProvisioningError as error:
-        resource = f"ingress {config.namespace}/{names.ingress(config.release)}"
-        return [skipped("AllowListCheck", resource, f"{error.resource}: {error.observed}", layer="compute")]
-
-
-def _policies(config: LoadBalancerConfig) -> dict[str, str]:
-    live = kubernetes.cluster(config).read(kubernetes.INGRESS, config.namespace, names.ingress(config.release)) or {}
-    api = compute.api(config)
-    chain = load_balancer.walk(api, status.marks(live))
-    if isinstance(chain, Finding):
-        resource = f"ingress {config.namespace}/{names.ingress(config.release)}"
-        raise ProvisioningError(resource, chain.observed, chain.mend, chain.layer, chain.cause)
-    services = exposure.every_service(api.get("urlMaps", chain.url_map) or {})
-    found = {name: api.get("backendServices", name) or {} for name in services}
-    return {name: status.tail(str(service.get("securityPolicy") or "")) for name, service in found.items()}

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from tasks.clients import wire
 from tasks.clients.http2 import Closed, Connection, NotHttp2
 from tasks.core import exposure
+from tasks.core.allow_list import Knock
 from tasks.core.exposure import Door, Received
 from tasks.core.http_faults import HttpAnswer
 
@@ -27,15 +28,22 @@ class Unreachable(Exception):
 
 
 @contextmanager
-def connection(address: str, port: int, authority: str, *, secure: bool) -> Iterator[Connection]:
+def connection(address: str, port: int, authority: str, *, secure: bool, source: str = "") -> Iterator[Connection]:
     """An HTTP/2 connection, with TLS whose certificate nobody judges, or in plaintext as gRPC has it.
+
+    Args:
+        address: to dial.
+        port: of it.
+        authority: what requests name, and TLS.
+        secure: with TLS.
+        source: address of this machine to come from; "" for the usual one.
 
     Raises:
         Unreachable: there is none.
     """
     with ExitStack() as stack:
         try:
-            plain = stack.enter_context(wire.connection(address, port, CONNECT_SECONDS))
+            plain = stack.enter_context(wire.connection(address, port, CONNECT_SECONDS, source))
             held = Connection(plain, authority, scheme="http")
             if secure:
                 context = wire.unjudging()
@@ -57,6 +65,21 @@ def knock(address: str, port: int, authority: str, *, secure: bool) -> tuple[Doo
     """
     with connection(address, port, authority, secure=secure) as held:
         return _received(held, ""), _received(held, _ROOT)
+
+
+def knock_from(source: str, address: str, port: int, authority: str) -> Knock:
+    """What a harmless call meets that comes from this address of the machine."""
+    if not wire.has_address(source):
+        return Knock(source, why="this machine has no such address, so nobody can be asked from there")
+    try:
+        with connection(address, port, authority, secure=True, source=source) as held:
+            return Knock(source, held.call("GetVersion", _CALL_SECONDS))
+    except Unreachable as error:
+        return Knock(source, why=f"no connection reaches the load balancer from there ({error})")
+    except (Closed, NotHttp2) as error:
+        return Knock(source, why=f"the connection {error}")
+    except TimeoutError:
+        return Knock(source, HttpAnswer(0))
 
 
 def knock_either_way(address: str, port: int) -> tuple[Door, Door]:

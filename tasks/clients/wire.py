@@ -95,13 +95,23 @@ def _alias(reply: Any) -> str:
     return str(chain[-1][0].target).rstrip(".") if chain else ""
 
 
-def connection(address: str, port: int, seconds: float) -> socket.socket:
-    """A TCP connection; `seconds` bound its making only.
+def connection(address: str, port: int, seconds: float, source: str = "") -> socket.socket:
+    """A TCP connection, from a source address of this machine or from the usual one; `seconds` bound its making only.
 
     Raises:
         OSError: there is none.
     """
-    return socket.create_connection((address, port), timeout=max(0.1, seconds))
+    return socket.create_connection((address, port), max(0.1, seconds), (source, 0) if source else None)
+
+
+def has_address(address: str) -> bool:
+    """Whether this machine can send from an IPv4 address."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager

@@ -72,6 +72,7 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _COMPUTE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 # gke-managed-certs deploy/managedcertificates-crd.yaml: labels, then a last label that starts with a letter.
 _DOMAIN = re.compile(r"([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z][-a-z0-9]*[a-z0-9]")
+_IPV4 = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 _PROJECT = re.compile(r"([a-z][-a-z0-9.]*:)?[a-z][-a-z0-9]{4,28}[a-z0-9]")
 
 
@@ -132,6 +133,18 @@ def _project(value: str) -> str:
     return value
 
 
+def _source(value: str) -> str:
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError("is no IP address: give one of the machine that runs the flow, such as 198.51.100.7") from None
+    if address.version == 6:
+        raise ValueError("is an IPv6 address, and the load balancer has none: give an IPv4 address of the machine")
+    if address.is_unspecified or address.is_multicast:
+        raise ValueError("is no address that a call can come from: give one of the machine that runs the flow")
+    return value
+
+
 def separated(value: Any) -> Any:
     """Accept `a,b` for a list, as `--set` and a form's text field give it."""
     if isinstance(value, str):
@@ -151,6 +164,7 @@ Label = Annotated[str, AfterValidator(_label), _shown(_LABEL, 63)]
 Release = Annotated[str, AfterValidator(_release), _shown(_LABEL, 53, optional=False)]
 ComputeName = Annotated[str, AfterValidator(_compute_name), _shown(_COMPUTE_NAME, 63)]
 Project = Annotated[str, AfterValidator(_project), _shown(_PROJECT, 128)]
+Source = Annotated[str, AfterValidator(_source), _shown(_IPV4, 15, optional=False)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 
 _TEXT_MAX = 200
@@ -235,6 +249,11 @@ class LoadBalancerConfig(BaseModel):
     security_policy_name: ComputeName = Field(default="", title="Cloud Armor policy name")
     """Name of the Cloud Armor policy; given exactly when the action is set."""
 
+    refused_sources: tuple[Source, ...] = Field(default=(), title="Addresses that must be refused", max_length=16)
+    """IPv4 addresses of the machine that runs the flow, from which the load balancer must refuse.
+
+    A call from each shows whether the Cloud Armor policy is in force. Empty: only its name and rules are looked at."""
+
     # --- Milvus ----------------------------------------------------------------------------------------------------
     release_manager: ReleaseManager = Field(default=ReleaseManager.AUTO, title="Release manager")
     """Who changes Milvus: helm (an upgrade), manifest (server-side apply), auto (helm if Helm owns the release)."""
@@ -301,7 +320,7 @@ class LoadBalancerConfig(BaseModel):
     )
     """URL that is sent the outcome as JSON when the run ends. Empty: nobody is told."""
 
-    _one_or_more = field_validator("additional_domains", mode="before")(separated)
+    _one_or_more = field_validator("additional_domains", "refused_sources", mode="before")(separated)
 
     @model_validator(mode="after")
     def _agree(self, info: ValidationInfo) -> Self:
@@ -368,6 +387,9 @@ class LoadBalancerConfig(BaseModel):
         if (self.security_policy is SecurityPolicyAction.SET) != bool(self.security_policy_name):
             fields = {"security_policy", "security_policy_name"}
             yield fields, "security_policy_name: is given exactly when security_policy is set"
+        if self.security_policy is SecurityPolicyAction.REMOVE and self.refused_sources:
+            fields = {"security_policy", "refused_sources"}
+            yield fields, "refused_sources: nobody is refused once security_policy remove has taken the policy away"
         if self.certificate_mode is CertificateMode.EXISTING_SECRET and not self.certificate_secret:
             fields = {"certificate_mode", "certificate_secret"}
             yield fields, "certificate_secret: name the Secret to use with certificate_mode existing-secret"

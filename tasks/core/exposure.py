@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tasks.core import names, status
+from tasks.core import allow_list, names, status
 from tasks.core.checks.check import Check, failed, passed, skipped
 from tasks.core.config import LoadBalancerConfig, SecurityPolicyAction
 from tasks.core.http_faults import HttpAnswer
@@ -21,6 +21,7 @@ CHECKS = (
     "ManagementPortCheck",
     "PlainHttpCheck",
     "AllowListCheck",
+    *allow_list.CHECKS,
 )
 """Names of all that is judged here."""
 
@@ -229,7 +230,7 @@ def plain_http(config: LoadBalancerConfig, where: str, answer: HttpAnswer | None
     to = f" to {location}" if location else ""
     seen = f"plain HTTP at {where} is answered with {answer.status}{to}, not sent to HTTPS"
     # An error page is no data.
-    return failed(name, ingress, seen, mend, layer="ingress", blocks=answer.status < 400)
+    return failed(name, ingress, seen, mend, layer="ingress", blocks=answer.status < 400, may_pass=True)
 
 
 # --- the allow-list -------------------------------------------------------------------------------------------------
@@ -268,4 +269,4 @@ def _allow_list(config: LoadBalancerConfig, service: str, policy: str) -> Check:
         f"gcloud compute backend-services update {service} --global {flag}"
     )
     asked = f"asked for is {wanted or 'none'}"
-    return failed(name, resource, f"{seen}; {asked}", mend, layer=layer)
+    return failed(name, resource, f"{seen}; {asked}", mend, layer=layer, may_pass=True)

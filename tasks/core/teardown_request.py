@@ -25,6 +25,7 @@ class TeardownRequest(LoadBalancerConfig):
             "ssl_policy",
             "security_policy",
             "security_policy_name",
+            "refused_sources",
             "milvus_credentials_secret",
             "proof_writes",
             "open_milvus_reason",

@@ -111,6 +111,11 @@ def test_a_domain_of_more_than_63_characters_is_too_long_for_google(field: str) 
         ({"ticket": "x" * 201}, "200"),
         ({"ticket": "<script>"}, "ticket"),
         ({"additional_domains": [f"a{number}.example.com" for number in range(100)]}, "99"),
+        ({"refused_sources": ["my-laptop"]}, "refused_sources.0 'my-laptop': is no IP address"),
+        ({"refused_sources": ["198.51.100.0/24"]}, "is no IP address"),
+        ({"refused_sources": ["2001:db8::7"]}, "is an IPv6 address, and the load balancer has none"),
+        ({"refused_sources": ["0.0.0.0"]}, "is no address that a call can come from"),
+        ({"refused_sources": [f"198.51.100.{number}" for number in range(17)]}, "16"),
     ],
 )
 def test_a_single_field_that_is_wrong(parameters: dict[str, Any], text: str) -> None:
@@ -125,6 +130,7 @@ def test_a_single_field_that_is_wrong(parameters: dict[str, Any], text: str) -> 
         ({"gke_cluster": "c", "gke_location": "europe-west1", "kube_context": "k"}, "one way to reach the cluster"),
         ({"security_policy": "set"}, "given exactly when security_policy is set"),
         ({"security_policy_name": "armor"}, "given exactly when security_policy is set"),
+        ({"security_policy": "remove", "refused_sources": ["198.51.100.7"]}, "nobody is refused"),
         ({"certificate_mode": "existing-secret"}, "name the Secret"),
     ],
 )
@@ -178,6 +184,14 @@ def test_the_three_states_of_a_security_policy(action: str, name: str) -> None:
     config = LoadBalancerConfig.parse({"domain": DOMAIN, "security_policy": action, "security_policy_name": name})
 
     assert config.security_policy is SecurityPolicyAction(action)
+
+
+def test_addresses_that_must_be_refused_are_a_list_or_a_text() -> None:
+    """`--set` and a form's text field give the text."""
+    config = LoadBalancerConfig.parse({"domain": DOMAIN, "refused_sources": "198.51.100.7, 198.51.100.8"})
+
+    assert config.refused_sources == ("198.51.100.7", "198.51.100.8")
+    assert LoadBalancerConfig.parse(config.model_dump(mode="json")) == config
 
 
 def test_every_field_has_a_title_and_a_text_of_its_own() -> None:

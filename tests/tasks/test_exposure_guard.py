@@ -1,6 +1,7 @@
 """The guard against real servers: a Milvus with and without passwords, plain HTTP, and Compute's allow-lists."""
 
 import http.server
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ from tests.tasks.small_servers import SmallMilvus, answering, grpc_server, tcp_s
 from tests.tasks.world import World, eventually
 
 LOOPBACK, DOMAIN = "127.0.0.1", "milvus.example.com"
+STRANGER = "127.0.66.1"
+"""Another address of this machine."""
 AUTHORIZATION = "common: {security: {authorizationEnabled: true}}\n"
 
 
@@ -100,6 +103,38 @@ def test_an_error_of_the_load_balancer_tells_nothing_of_milvus() -> None:
         anonymous, _ = doors.knock(LOOPBACK, port, DOMAIN, secure=True)
 
     assert (anonymous.received, anonymous.seen) == (Received.UNKNOWN, "HTTP 502")
+
+
+def test_a_call_comes_from_the_address_that_is_named() -> None:
+    seen: list[str] = []
+
+    def note(secured: ssl.SSLSocket) -> None:
+        seen.append(secured.getpeername()[0])
+        answering("403")(secured)
+
+    with tls_server(alpn=["h2"], handle=note) as port:
+        knock = doors.knock_from(STRANGER, LOOPBACK, port, DOMAIN)
+
+    assert (seen, knock.answer and knock.answer.status) == ([STRANGER], 403)
+
+
+def test_nobody_comes_from_an_address_that_this_machine_does_not_have() -> None:
+    with tls_server(alpn=["h2"], handle=answering("403")) as port:
+        knock = doors.knock_from("198.51.100.7", LOOPBACK, port, DOMAIN)
+
+    assert (knock.answer, knock.why.startswith("this machine has no such address")) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("handle", "why"),
+    [(lambda secured: None, "no connection reaches"), (answering("200"), "")],
+    ids=["it is cut", "it is answered"],
+)
+def test_a_call_that_does_not_get_through_is_told(handle: Callable[[ssl.SSLSocket], None], why: str) -> None:
+    with tls_server(alpn=["h2"], handle=handle) as port:
+        knock = doors.knock_from(STRANGER, LOOPBACK, port, DOMAIN)
+
+    assert (knock.answer is None, why in knock.why) == (bool(why), True)
 
 
 def test_a_port_that_speaks_neither_cannot_be_asked() -> None:
@@ -321,6 +356,77 @@ def test_an_allow_list_that_was_lost_ends_the_run(world: World, build: Build, of
     assert (caught.value.layer, caught.value.cause) == ("compute", "AllowList")
     assert "every address is let in" in caught.value.observed
     assert f"--security-policy {offices}" in caught.value.mend
+
+
+def closed(name: str) -> dict[str, Any]:
+    """An allow-list with this machine's usual address alone."""
+    return {"name": name, "rules": [a_rule(1000, "allow", LOOPBACK), a_rule(2147483647, "deny(403)", "*")]}
+
+
+def a_rule(priority: int, action: str, *ranges: str) -> dict[str, Any]:
+    match = {"versionedExpr": "SRC_IPS_V1", "config": {"srcIpRanges": list(ranges)}}
+    return {"priority": priority, "action": action, "match": match}
+
+
+def named(found: list[Check], name: str) -> list[tuple[str, str]]:
+    return [(check.result.value, check.observed) for check in found if check.name == name]
+
+
+def test_an_address_that_must_be_refused_is_refused(world: World, build: Build) -> None:
+    """By Envoy, from another address of this machine; one that it does not have is not tried."""
+    name = f"closed-{world.number}"
+    Google(world).call("POST", "securityPolicies", closed(name))
+    config, address = build(
+        security_policy="set", security_policy_name=name, refused_sources=[STRANGER, "198.51.100.7", STRANGER]
+    )
+
+    def refused() -> list[Check]:
+        found = exposure.judge(config, address)
+        return found if named(found, "AllowListEnforcementCheck")[0][0] == "PASSED" else []
+
+    found = eventually(refused)
+
+    told = named(found, "AllowListEnforcementCheck")
+    assert told[0] == ("PASSED", f"{STRANGER} is refused with HTTP 403")
+    assert told[1][0] == "SKIPPED"
+    assert "198.51.100.7: this machine has no such address" in told[1][1]
+    assert len(told) == 2
+    assert named(found, "AllowListPolicyCheck") == [("PASSED", "exists, 2 of 2 rules in force")]
+    assert named(found, "AllowListOpenCheck") == [("PASSED", "refuses whom its rules do not admit")]
+
+
+def test_a_policy_that_refuses_nobody_is_told_and_is_no_reason_to_stop(build: Build, offices: str) -> None:
+    """Google makes every policy with a rule that lets everybody in."""
+    config, address = build(security_policy="set", security_policy_name=offices)
+
+    found = eventually(lambda: checks_of_a_policy_in_force(config, address))
+
+    (advice,) = (check for check in found if check.name == "AllowListOpenCheck")
+    assert (advice.result, advice.ends_the_run) == (Result.FAILED, False)
+    assert "the default rule (allow *)" in advice.observed
+    assert "refused_sources" in named(found, "AllowListEnforcementCheck")[0][1]
+
+
+def checks_of_a_policy_in_force(config: LoadBalancerConfig, address: str) -> list[Check]:
+    found = exposure.judge(config, address)
+    return found if {check.result for check in allow_lists(found)} == {Result.PASSED} else []
+
+
+def test_a_policy_that_is_not_there_or_not_shown_is_told(world: World, build: Build) -> None:
+    config, address = build()
+    asked = world.config(proof_timeout_seconds=1, security_policy="set", security_policy_name="nobody")
+
+    missing = exposure.judge(asked, address)
+    world.faults.arm("compute-forbidden", permission="compute.securityPolicies.get")
+    hidden = exposure.judge(asked, address)
+    kept = exposure.judge(config, address)
+
+    (check,) = (check for check in missing if check.name == "AllowListPolicyCheck")
+    assert (check.ends_the_run, check.resource) == (True, "securityPolicies/nobody")
+    assert "gcloud compute security-policies create nobody" in check.mend
+    assert named(hidden, "AllowListPolicyCheck")[0][0] == "SKIPPED"
+    assert "compute.securityPolicies.get" in named(hidden, "AllowListPolicyCheck")[0][1]
+    assert named(kept, "AllowListPolicyCheck") == [], "without a policy there is none to read"
 
 
 def test_where_compute_does_not_tell_the_allow_list_is_skipped(world: World, build: Build) -> None:

@@ -6,7 +6,7 @@ in `linter` under their own names.
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Result(StrEnum):
@@ -29,6 +29,7 @@ class Check(BaseModel):
         layer: whose job it is, in the words of `tasks.core.errors.ProvisioningError.layer`.
         blocks: whether a failed one ends a run before its first write; one that does not is advice, or something that
             the run mends by itself.
+        may_pass: whether a failed one may be GKE's delay in bringing to the load balancer what it was asked for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,6 +41,7 @@ class Check(BaseModel):
     mend: str = ""
     layer: str = "kubernetes"
     blocks: bool = True
+    may_pass: bool = Field(default=False, exclude=True)
 
     @property
     def cause(self) -> str:
@@ -58,11 +60,25 @@ def passed(name: str, resource: str, observed: str, *, layer: str = "kubernetes"
 
 
 def failed(
-    name: str, resource: str, observed: str, mend: str, *, layer: str = "kubernetes", blocks: bool = True
+    name: str,
+    resource: str,
+    observed: str,
+    mend: str,
+    *,
+    layer: str = "kubernetes",
+    blocks: bool = True,
+    may_pass: bool = False,
 ) -> Check:
     """Not as it should be."""
     return Check(
-        name=name, resource=resource, result=Result.FAILED, observed=observed, mend=mend, layer=layer, blocks=blocks
+        name=name,
+        resource=resource,
+        result=Result.FAILED,
+        observed=observed,
+        mend=mend,
+        layer=layer,
+        blocks=blocks,
+        may_pass=may_pass,
     )
 
 
