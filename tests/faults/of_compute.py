@@ -1,13 +1,14 @@
 """Faults in what GKE made, and in what Google says of it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from tasks.clients import kubernetes
 from tasks.core import names
 from tests.faults.fault import fault
 from tests.faults.site import Site, backend_config
+from tests.tasks.world import eventually
 
 GOOGLE_MANAGED: dict[str, Any] = {"certificate_mode": "google-managed", "dns_managed_zone": "sandbox-zone"}
 
@@ -180,6 +181,87 @@ def shared_vpc(site: Site) -> Iterator[None]:
 def no_allow_list(site: Site) -> Iterator[None]:
     site.compute("POST", "global/securityPolicies", {"name": "office"})
     yield
+    site.compute("DELETE", "global/securityPolicies/office")
+
+
+STRANGER, LAST = "127.0.66.1", 2147483647
+"""Another address of the machine that the flow runs on, and the priority of a policy's default rule."""
+
+
+def rule(priority: int, action: str, *ranges: str, **more: Any) -> dict[str, Any]:
+    match = {"versionedExpr": "SRC_IPS_V1", "config": {"srcIpRanges": list(ranges)}}
+    return {"priority": priority, "action": action, "match": match, **more}
+
+
+@contextmanager
+def guarded(site: Site, *rules: dict[str, Any]) -> Iterator[None]:
+    """A policy that somebody made and put before Milvus; it lets in whom no rule refuses."""
+    site.compute("POST", "global/securityPolicies", {"name": "office", "rules": [*rules, rule(LAST, "allow", "*")]})
+    path = f"global/backendServices/{site.backend_service}/setSecurityPolicy"
+    site.compute("POST", path, {"securityPolicy": "global/securityPolicies/office"})
+    try:
+        yield
+    finally:
+        site.compute("POST", path, {})
+        site.compute("DELETE", "global/securityPolicies/office")
+
+
+@fault("the allow-list is attached and lets in an address that must be refused", "D1; IG#1508",
+       layer="compute", cause="AllowListEnforcement", mend=f"--src-ip-ranges {STRANGER} --action deny-403",
+       seen=f"{STRANGER} is let in", refused_sources=[STRANGER])  # fmt: skip
+@contextmanager
+def open_allow_list(site: Site) -> Iterator[None]:
+    with guarded(site, rule(1000, "deny(403)", "203.0.113.0/24")):
+        yield
+
+
+@fault("the only rule of the allow-list that refuses is in preview", "D1",
+       layer="compute", cause="AllowListEnforcement", mend="rules update 1000 --security-policy office --no-preview",
+       seen="in preview", refused_sources=[STRANGER])  # fmt: skip
+@contextmanager
+def previewed_allow_list(site: Site) -> Iterator[None]:
+    with guarded(site, rule(1000, "deny(403)", "127.0.66.0/24", preview=True)):
+        yield
+
+
+@fault("the allow-list refuses the worker itself", "D1",
+       layer="compute", cause="RefusedByPolicy", mend="--src-ip-ranges 127.0.0.1 --action allow",
+       seen="policy office refuses this worker (127.0.0.1) by rule 1000")  # fmt: skip
+@contextmanager
+def worker_refused(site: Site) -> Iterator[None]:
+    with guarded(site, rule(1000, "deny(403)", "127.0.0.0/16")):
+        site.answered(403)
+        yield
+
+
+@fault("the allow-list refuses the worker itself, and hides behind a 404", "D1; §14 404",
+       layer="compute", cause="RefusedByPolicy", mend="--src-ip-ranges 127.0.0.1 --action allow",
+       seen="HTTP 404")  # fmt: skip
+@contextmanager
+def worker_hidden_from(site: Site) -> Iterator[None]:
+    with guarded(site, rule(1000, "deny(404)", "127.0.0.0/16")):
+        site.answered(404)
+        yield
+
+
+@fault("the allow-list was taken off Milvus' backend service in Compute", "D1; IG#1508; row 11",
+       layer="compute", cause="Drifted", mend="kubectl", seen="securityPolicy: office was asked for",
+       security_policy="set", security_policy_name="office")  # fmt: skip
+@contextmanager
+def allow_list_taken_off(site: Site) -> Iterator[None]:
+    milvus = {"service": {"name": site.service, "port": {"number": 19530}}}
+    path = f"global/backendServices/{site.backend_service}"
+    site.compute("POST", "global/securityPolicies", {"name": "office"})
+    with ExitStack() as undone:
+        undone.callback(site.faults.clear)  # last: nobody puts it back meanwhile
+        undone.enter_context(site.edited(kubernetes.INGRESS, {"spec": {"defaultBackend": milvus}}))
+        policy = {"spec": {"securityPolicy": {"name": "office"}}}
+        undone.enter_context(site.edited(kubernetes.BACKEND_CONFIG, policy, name=backend_config(site)))
+        eventually(lambda: site.compute("GET", path).get("securityPolicy"))
+        eventually(lambda: site.default_service == site.backend_service)
+        site.faults.arm("controller-off")
+        site.compute("POST", f"{path}/setSecurityPolicy", {})
+        yield
     site.compute("DELETE", "global/securityPolicies/office")
 
 

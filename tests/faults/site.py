@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from kubernetes import config
 
-from tasks.clients import kubernetes
+from tasks.clients import doors, kubernetes, settings
 from tasks.clients.kubernetes import Kind
 from tasks.core import annotations, names, status
 from tests.conftest import DOMAIN, QUICK
@@ -41,6 +41,22 @@ class Site(World):
         """Name of Milvus' backend service in Compute."""
         found = [name for name in status.backends_of(self.read(kubernetes.INGRESS)) if "default-http" not in name]
         return found[0]
+
+    @property
+    def default_service(self) -> str:
+        """Name of the backend service that hosts without a rule are led to."""
+        url_map = self.compute("GET", f"global/urlMaps/{self.marks['ingress.kubernetes.io/url-map']}")
+        return status.default_backend_service(url_map)
+
+    def answered(self, code: int) -> None:
+        """Wait until the load balancer answers this machine with an HTTP status of its own."""
+        address = status.ingress_address(self.read(kubernetes.INGRESS))
+
+        def met() -> bool:
+            answer = doors.knock_from("127.0.0.1", address, settings.https_port(), self.domain).answer
+            return answer is not None and answer.status == code
+
+        eventually(met)
 
     # --- what a user does to objects -------------------------------------------------------------------------------
 
@@ -178,7 +194,7 @@ APP_PROTOCOLS, BACKEND_CONFIG, NEG = annotations.APP_PROTOCOLS, annotations.BACK
 
 
 def _back(change: Any, before: Any) -> Any:
-    """The merge patch that undoes another one."""
-    if not isinstance(change, dict):
+    """The merge patch that undoes another one; what was not there goes as a whole."""
+    if not isinstance(change, dict) or before is None:
         return before
-    return {key: _back(value, (before or {}).get(key)) for key, value in change.items()}
+    return {key: _back(value, before.get(key)) for key, value in change.items()}
