@@ -42,12 +42,6 @@ class Site(World):
         found = [name for name in status.backends_of(self.read(kubernetes.INGRESS)) if "default-http" not in name]
         return found[0]
 
-    @property
-    def default_service(self) -> str:
-        """Name of the backend service that hosts without a rule are led to."""
-        url_map = self.compute("GET", f"global/urlMaps/{self.marks['ingress.kubernetes.io/url-map']}")
-        return status.default_backend_service(url_map)
-
     def answered(self, code: int) -> None:
         """Wait until the load balancer answers this machine with an HTTP status of its own."""
         address = status.ingress_address(self.read(kubernetes.INGRESS))
