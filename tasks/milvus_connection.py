@@ -9,6 +9,7 @@ from tasks.clients import kubernetes, milvus, settings
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
 from tasks.core.errors import ProofFailed, ProvisioningError, ResourceFailed
+from tasks.core.ladder import Fault
 from tasks.core.report import RungRecord
 from tasks.polling import Ready
 
@@ -59,6 +60,7 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str, *, once: b
     target = _target(config, address, fingerprint)
     resource = f"load balancer {config.domain} at {address}"
     climbs: list[Proof] = []
+    faults: list[Fault] = []
 
     def look() -> Ready[Proof] | Finding:
         climb = proof.prove(target)
@@ -68,6 +70,7 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str, *, once: b
             return Ready(climbs[-1])
         fault = broken.fault
         assert fault is not None
+        faults.append(fault)
         outlook = Outlook.STOP if once or _for_good(climbs) else fault.outlook
         return Finding(outlook, fault.owner, fault.cause, f"rung {broken.name}: {fault.detail}", fault.mend)
 
@@ -83,6 +86,7 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str, *, once: b
     except ProvisioningError as error:
         failure = ProofFailed(error.resource, error.observed, error.mend, error.layer, error.cause)
         failure.last_climb = climbs[-1] if climbs else None
+        failure.for_good = bool(faults) and faults[-1].outlook is Outlook.STOP
         raise failure from error
     return found
 

@@ -125,9 +125,14 @@ class Drifted(ProvisioningError):
 
 
 class ExposureRefused(ProvisioningError):
-    """What is published lets in, or shows, what nobody asked for; seen from outside."""
+    """What is published lets in, or shows, what nobody asked for; seen from outside.
+
+    Attributes:
+        for_good: whether no delay of the load balancer explains it.
+    """
 
     layer = "milvus"
+    for_good: bool = False
 
 
 class ProofFailed(ProvisioningError):
@@ -135,6 +140,8 @@ class ProofFailed(ProvisioningError):
 
     Attributes:
         last_climb: the ladder as it was climbed last, for the report; None if it never was.
+        for_good: whether a load balancer that is still being programmed does not show the same.
     """
 
     last_climb: object = None
+    for_good: bool = False

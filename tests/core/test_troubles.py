@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tasks.core import checks, report
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook, troubles
@@ -50,6 +52,25 @@ def test_advice_is_no_trouble() -> None:
     fine = [checks.passed("RuleHostOverwriteCheck", "ingress default/m", "no host twice"), advice]
 
     assert list(troubles.of_checks(fine)) == []
+
+
+@pytest.mark.parametrize(
+    ("for_good", "first"), [(True, "RefusedByPolicy"), (False, "RateLimited")], ids=["for good", "it may pass"]
+)
+def test_a_controller_at_work_explains_only_what_may_pass(for_good: bool, first: str) -> None:
+    """Its complaint is up to an hour old, and no delay makes a policy refuse us."""
+    refused = ProofFailed("load balancer", "rung url-map: HTTP 403", "Admit it.", "compute", "RefusedByPolicy")
+    refused.for_good = for_good
+    at_it = troubles.of_finding(AT_IT, "ingress default/m", Source.CONTROLLER)
+
+    assert troubles.in_order([at_it, troubles.of_error(refused)])[0].cause == first
+
+
+def test_what_people_write_goes_before_what_is_met_for_good() -> None:
+    refused = ProofFailed("load balancer", "rung url-map: HTTP 403", "Admit it.", "compute", "RefusedByPolicy")
+    refused.for_good = True
+
+    assert troubles.in_order([*of_everything(), troubles.of_error(refused)])[0].cause == "AppProtocolPortName"
 
 
 def test_an_old_complaint_about_something_that_works_is_no_trouble() -> None:

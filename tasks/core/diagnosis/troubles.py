@@ -170,9 +170,13 @@ def of_changes(changes: Iterable[Change], told: Iterable[Deviation]) -> Iterator
 def in_order(troubles: Iterable[Trouble]) -> list[Trouble]:
     """Causes first, none twice; what controllers say counts only beside something that does not work.
 
-    Events live for an hour: a complaint may be about something that was mended since.
+    Events live for an hour: a complaint may be about something that was mended since. One of a controller that has not
+    given up explains what a client met only if that may pass: no delay makes a policy refuse us, or a Milvus open.
     """
-    found = sorted(dict.fromkeys(troubles), key=lambda trouble: trouble.source)
+    once = list(dict.fromkeys(troubles))
+    met = [trouble for trouble in once if trouble.source in (Source.CLIENT, Source.EXPOSURE)]
+    explains_nothing = bool(met) and all(getattr(trouble.error, "for_good", False) for trouble in met)
+    found = sorted(once, key=lambda each: (explains_nothing and each.source is Source.PROGRESS, each.source))
     heard = (Source.CONTROLLER, Source.POD, Source.PROGRESS)
     return found if any(trouble.source not in heard for trouble in found) else []
 
