@@ -54,9 +54,7 @@ def guard_exposure(config: LoadBalancerConfig, address: str, *, once: bool = Fal
     except ProvisioningError as error:
         if not ends:
             raise
-        refused = ExposureRefused(error.resource, error.observed, error.mend, error.layer, error.cause)
-        refused.for_good = not any(check.may_pass for check in ends)
-        raise refused from error
+        raise ExposureRefused(error.resource, error.observed, error.mend, error.layer, error.cause) from error
 
 
 def judge(config: LoadBalancerConfig, address: str) -> list[Check]:

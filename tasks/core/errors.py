@@ -125,14 +125,9 @@ class Drifted(ProvisioningError):
 
 
 class ExposureRefused(ProvisioningError):
-    """What is published lets in, or shows, what nobody asked for; seen from outside.
-
-    Attributes:
-        for_good: whether no delay of the load balancer explains it.
-    """
+    """What is published lets in, or shows, what nobody asked for; seen from outside."""
 
     layer = "milvus"
-    for_good: bool = False
 
 
 class ProofFailed(ProvisioningError):

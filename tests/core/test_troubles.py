@@ -9,7 +9,7 @@ from tasks.core.config import LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook, troubles
 from tasks.core.diagnosis.troubles import Source, Trouble
 from tasks.core.drift import Deviation
-from tasks.core.errors import AccessRefused, Drifted, ProofFailed, ResourceFailed
+from tasks.core.errors import AccessRefused, Drifted, ExposureRefused, ProofFailed, ResourceFailed
 from tasks.core.progress import Journal
 
 RUNG = ProofFailed("load balancer", "rung url-map: HTTP 502", "Look at the backends.", "ingress", "NoHealthyBackend")
@@ -77,6 +77,48 @@ def test_an_old_complaint_about_something_that_works_is_no_trouble() -> None:
     old = [troubles.of_finding(each, "ingress default/m", Source.CONTROLLER) for each in (GAVE_UP, AT_IT)]
 
     assert troubles.in_order(old) == []
+
+
+REFUSED = AccessRefused("the API server", "403", "Ask for a Role.")
+OPEN_DOOR = ExposureRefused("milvus.example:443", "asks for no password", "Turn it on.", "milvus", "AnonymousAccess")
+ELSEWHERE = ProofFailed("load balancer", "rung dns: answers 192.0.2.1", "Create it.", "dns", "DnsPointsElsewhere")
+WRONG_PASSWORD = ProofFailed("load balancer", "rung authentication: no", "Check it.", "client", "CredentialsRefused")
+NO_CALL = ProofFailed("load balancer", "rung version: no answer", "See its log.", "milvus", "MilvusTooSlow")
+
+
+def complaint(finding: Finding, source: Source = Source.CONTROLLER) -> Trouble:
+    return troubles.of_finding(finding, "ingress default/m", source)
+
+
+@pytest.mark.parametrize("heard", [complaint(GAVE_UP), complaint(AT_IT)], ids=["gave up", "still at it"])
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(OPEN_DOOR, id="an open door"),
+        pytest.param(REFUSED, id="a server that refuses us"),
+        pytest.param(ELSEWHERE, id="a record that leads elsewhere"),
+        pytest.param(WRONG_PASSWORD, id="a password that Milvus refused"),
+        pytest.param(NO_CALL, id="a Milvus that is too slow"),
+    ],
+)
+def test_what_a_controller_says_explains_a_broken_load_balancer_alone(heard: Trouble, seen: ProofFailed) -> None:
+    """The NEG controller was a moment late last hour, and Milvus asks for no password: the door is to be shut."""
+    assert [trouble.cause for trouble in troubles.in_order([heard, troubles.of_error(seen)])] == [seen.cause]
+
+
+def test_what_a_pod_says_explains_a_milvus_that_does_not_answer() -> None:
+    crashing = complaint(Finding(Outlook.STOP, "milvus", "CrashLoop", "ended with 1", "See its log."), Source.POD)
+
+    assert [each.cause for each in troubles.in_order([troubles.of_error(NO_CALL), crashing])] == [
+        "CrashLoop",
+        "MilvusTooSlow",
+    ]
+
+
+def test_a_complaint_is_told_beside_two_troubles_of_which_it_explains_one() -> None:
+    found = troubles.in_order([complaint(GAVE_UP), troubles.of_error(OPEN_DOOR), troubles.of_error(RUNG)])
+
+    assert [trouble.cause for trouble in found] == ["PathInvalid", "NoHealthyBackend", "AnonymousAccess"]
 
 
 def test_a_controller_that_is_still_at_it_is_told_after_what_is_known() -> None:

@@ -168,17 +168,35 @@ def of_changes(changes: Iterable[Change], told: Iterable[Deviation]) -> Iterator
 
 
 def in_order(troubles: Iterable[Trouble]) -> list[Trouble]:
-    """Causes first, none twice; what controllers say counts only beside something that does not work.
+    """Causes first, none twice; a complaint counts only beside a trouble that it can explain.
 
-    Events live for an hour: a complaint may be about something that was mended since. One of a controller that has not
-    given up explains what a client met only if that may pass: no delay makes a policy refuse us, or a Milvus open.
+    Events live for an hour: a complaint may be about something that was mended since.
     """
-    once = list(dict.fromkeys(troubles))
-    met = [trouble for trouble in once if trouble.source in (Source.CLIENT, Source.EXPOSURE)]
-    explains_nothing = bool(met) and all(getattr(trouble.error, "for_good", False) for trouble in met)
-    found = sorted(once, key=lambda each: (explains_nothing and each.source is Source.PROGRESS, each.source))
-    heard = (Source.CONTROLLER, Source.POD, Source.PROGRESS)
-    return found if any(trouble.source not in heard for trouble in found) else []
+    found = sorted(dict.fromkeys(troubles), key=lambda trouble: trouble.source)
+    seen = [trouble for trouble in found if trouble.source not in _COMPLAINTS]
+    return [
+        trouble
+        for trouble in found
+        if trouble.source not in _COMPLAINTS or any(_may_explain(trouble, other) for other in seen)
+    ]
+
+
+_COMPLAINTS = (Source.CONTROLLER, Source.POD, Source.PROGRESS)
+"""What somebody else says, rather than something that we saw not to work."""
+_UNEXPLAINED = (Source.ACCESS, Source.NAME, Source.EXPOSURE)
+"""What no complaint accounts for: who may ask, where a name leads, a door that stands open."""
+
+
+def _may_explain(complaint: Trouble, trouble: Trouble) -> bool:
+    """Whether what a controller or a Pod says can be why something does not work."""
+    if trouble.source in _UNEXPLAINED or trouble.layer == "dns":
+        return False
+    if complaint.source is Source.PROGRESS and getattr(trouble.error, "for_good", False):
+        # A controller that is still at it is no reason for what no delay explains, such as a policy that refuses us.
+        return False
+    # A client that Milvus itself has answered has come through the load balancer.
+    through = trouble.source is Source.CLIENT and trouble.layer in ("milvus", "client")
+    return complaint.source is Source.POD or not through
 
 
 def as_error(troubles: Sequence[Trouble]) -> ProvisioningError:
