@@ -4,6 +4,7 @@ A permanent cause that was reported last night is no reason to stop tonight: it 
 that stood there when the run began are remembered, and only new ones, or old ones that were reported again, count.
 """
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -39,29 +40,40 @@ def remember(cluster: ClusterReader, namespace: str, objects: Iterable[str]) -> 
 
 
 def worst(
-    cluster: ClusterReader, config: LoadBalancerConfig, objects: Iterable[str], *, reason: str = "", kind: str = ""
+    cluster: ClusterReader,
+    config: LoadBalancerConfig,
+    objects: Iterable[str],
+    *,
+    reason: str = "",
+    kind: str = "",
+    doubtful: bool = False,
 ) -> Finding | None:
     """Return the gravest finding among this run's events: one to stop, else the newest one, else None.
 
-    With a `reason` or a `kind` of object, only events that carry it count.
+    With a `reason` or a `kind` of object, only events that carry it count. Where the complaint may be `doubtful`, as
+    of a system that runs, one that the controller has moved on from does not stop.
 
     What one object is told under one reason is judged by its newest event: a controller that has since said something
     milder has moved on.
     """
     baseline: dict[str, tuple[str, str]] = progress.current().facts.get(_BASELINE, {})
     newest: dict[tuple[str, ...], Event] = {}
+    heard = [event for name in dict.fromkeys(objects) for event in _of(cluster, config.namespace, name)]
+    now = dt.datetime.now(dt.UTC)
     fresh = [
         event
-        for name in dict.fromkeys(objects)
-        for event in _of(cluster, config.namespace, name)
-        if baseline.get(_identity(event)) != _occurrence(event)
+        for event in heard
+        if not diagnosis.is_over(event, now)
+        and baseline.get(_identity(event)) != _occurrence(event)
         and reason in ("", event.get("reason"))
         and kind.lower() in ("", _kind(event).lower())
     ]
     for event in status.newest_first(fresh):
         newest.setdefault(_topic(event), event)
     findings = [
-        found
+        dataclasses.replace(found, outlook=Outlook.RETRY)
+        if doubtful and found.outlook is Outlook.STOP and diagnosis.is_overtaken(event, heard)
+        else found
         for event in newest.values()
         if (
             found := diagnosis.of_event(
@@ -93,9 +105,15 @@ def silence(cluster: ClusterReader, ingress: Mapping[str, Any]) -> Finding | Non
     It waits: a controller writes its first event within seconds, but one that has just been started, later.
     """
     namespace, name = str(ingress["metadata"]["namespace"]), str(ingress["metadata"]["name"])
-    if status.ingress_address(ingress) or any(_kind(each) == "Ingress" for each in _of(cluster, namespace, name)):
+    if status.ingress_address(ingress) or any(_is_about(each, ingress) for each in _of(cluster, namespace, name)):
         return None
     return diagnosis.of_silence(namespace, name)
+
+
+def _is_about(event: Event, ingress: Mapping[str, Any]) -> bool:
+    """Whether it is about this Ingress, and not about one of its name that somebody has deleted since."""
+    uid = str((event.get("involvedObject") or {}).get("uid") or "")
+    return _kind(event) == "Ingress" and uid in ("", str(ingress["metadata"].get("uid") or ""))
 
 
 def _kind(event: Event) -> str:

@@ -1,10 +1,11 @@
 """Every event text we know, as the controllers write it (ingress-gce, gke-managed-certs), to what it means."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
-from tasks.core.diagnosis import Finding, Outlook, of_event
+from tasks.core.diagnosis import Finding, Outlook, is_over, is_overtaken, of_event
 
 STOP, WAIT, RETRY = Outlook.STOP, Outlook.WAIT, Outlook.RETRY
 TRANSLATE = "Translation failed: invalid ingress spec: "
@@ -168,8 +169,7 @@ FATAL_MESSAGES = [  # gke.md §6.4
         SYNC + "googleapi: Error 403: Required 'compute.urlMaps.create' permission for "
         "'projects/my-project/global/urlMaps/x', forbidden",
         "PermissionDenied",
-        "Grant compute.urlMaps.create to the caller, for example with roles/compute.loadBalancerAdmin: gcloud projects "
-        "add-iam-policy-binding my-project",
+        "give it back: gcloud projects add-iam-policy-binding my-project --member=serviceAccount:service-",
         id="permission",
     ),
     pytest.param(
@@ -229,6 +229,67 @@ def test_a_permanent_cause_stops_at_once_with_its_mend(message: str, cause: str,
     assert found.observed.partition(" (")[0] in message
 
 
+REFUSED_BY_COMPUTE = [
+    pytest.param(
+        SYNC + "googleapi: Error 404: The resource 'projects/p/global/sslPolicies/strict' was not found, notFound",
+        "SslPolicyMissing",
+        "get frontendconfig",
+        id="SSL policy",
+    ),
+    pytest.param(
+        BACKENDS + "googleapi: Error 404: The resource 'projects/p/global/securityPolicies/office' was not found, "
+        "notFound",
+        "SecurityPolicyMissing",
+        "names office;",
+        id="security policy",
+    ),
+    pytest.param(
+        BACKENDS + "googleapi: Error 400: Invalid value for field 'resource.securityPolicy': "
+        "'projects/p/global/securityPolicies/office'. The referenced resource does not exist., invalid",
+        "SecurityPolicyMissing",
+        "get backendconfig",
+        id="security policy, invalid",
+    ),
+    pytest.param(
+        BACKENDS + "googleapi: Error 400: Invalid value for field 'resource.unhealthyThreshold': '11'. Must be less "
+        "than or equal to 10, invalid",
+        "BackendConfigValueRefused",
+        "does not take unhealthyThreshold",
+        id="value out of range",
+    ),
+    pytest.param(
+        BACKENDS + "googleapi: Error 400: Invalid value for field 'resource.connectionDraining.drainingTimeoutSec': "
+        "'4000'. Must be less than or equal to 3600, invalid",
+        "BackendConfigValueRefused",
+        "connectionDraining.drainingTimeoutSec",
+        id="nested value out of range",
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "cause", "mend"), REFUSED_BY_COMPUTE)
+def test_what_compute_refuses_of_an_object_is_traced_to_the_object(message: str, cause: str, mend: str) -> None:
+    found = of(message)
+
+    assert (found.outlook, found.cause) == (STOP, cause)
+    assert mend in found.mend
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "outlook", "cause"),
+    [
+        pytest.param("WillNotConfigureFrontend", "gce-internal Ingress class does not currently support both HTTP and "
+                     "HTTPS served on the same IP", STOP, "InternalIngress", id="internal"),
+        pytest.param("THCAnnotationWithoutFlag", "THC annotation present, but flag disabled", WAIT,
+                     "TransparentHealthCheckIgnored", id="transparent health check"),
+    ],
+)  # fmt: skip
+def test_a_warning_that_is_known_by_its_reason(reason: str, message: str, outlook: Outlook, cause: str) -> None:
+    found = of(message, reason)
+
+    assert (found.outlook, found.cause) == (outlook, cause)
+
+
 TRANSIENT = [
     pytest.param(
         SYNC
@@ -280,6 +341,81 @@ TRANSIENT = [
         SYNC + "googleapi: Error 412: Invalid fingerprint., conditionNotMet", "ChangedMeanwhile", id="stale fingerprint"
     ),
 ]
+
+GROUP = "projects/p/zones/europe-west1-b/networkEndpointGroups/k8s1-0ab-kube-system-default-http-backend-80-1cd"
+ON_ITS_WAY = [  # gke.md §6.2, step 4
+    pytest.param(
+        BACKENDS + f"googleapi: Error 404: The resource '{GROUP}' was not found, notFound", "Sync", "Ingress", id="sync"
+    ),
+    pytest.param(
+        BACKENDS + f"googleapi: Error 404: RESOURCE_NOT_FOUND - The resource '{GROUP}' was not found",
+        "Sync",
+        "Ingress",
+        id="in an operation",
+    ),
+    pytest.param(
+        f"error attaching: googleapi: Error 404: The resource '{GROUP}' was not found, notFound",
+        "AttachFailed",
+        "Service",
+        id="attach",
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "reason", "kind"), ON_ITS_WAY)
+def test_a_group_that_the_neg_controller_has_not_made_yet_is_a_step_on_the_way(
+    message: str, reason: str, kind: str
+) -> None:
+    found = of(message, reason, kind=kind)
+
+    assert (found.outlook, found.layer, found.cause) == (WAIT, "compute", "NegNotYetMade")
+    assert "kubectl -n ns get svcneg" in found.mend
+
+
+NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
+GAVE_UP = an_event(TRANSLATE + 'could not find service "ns/svc"', "Translate") | {
+    "lastTimestamp": "2026-11-22T11:50:00Z"
+}
+
+
+@pytest.mark.parametrize(
+    ("last_time", "over"),
+    [
+        pytest.param({"lastTimestamp": "2026-11-22T11:41:00Z"}, False, id="repeated within the longest back-off"),
+        pytest.param({"lastTimestamp": "2026-11-22T11:39:00Z"}, True, id="not repeated for longer"),
+        pytest.param({"lastTimestamp": None, "eventTime": "2026-11-22T11:00:00.5Z"}, True, id="of the newer API"),
+        pytest.param({"lastTimestamp": None}, False, id="without a time"),
+        pytest.param({"lastTimestamp": "2026-11-22T11:00:00"}, False, id="without a zone"),
+    ],
+)
+def test_a_complaint_that_is_not_repeated_is_over(last_time: dict[str, Any], over: bool) -> None:
+    assert is_over(GAVE_UP | last_time, NOON) is over
+
+
+@pytest.mark.parametrize(
+    ("other", "time", "overtaken"),
+    [
+        pytest.param(an_event("Scheduled for sync", type_="Normal"), "11:50:01", True, id="synced anew since"),
+        pytest.param(an_event("Scheduled for sync", type_="Normal"), "11:50:00", False, id="in the same second"),
+        pytest.param(an_event("IP is now 192.0.2.1", "IPChanged", type_="Normal"), "11:50:01", False, id="another"),
+        pytest.param(
+            an_event("Scheduled for sync", type_="Normal", kind="Service"), "11:50:01", False, id="of another object"
+        ),
+    ],
+)
+def test_a_complaint_is_doubtful_once_the_next_sync_has_begun(
+    other: dict[str, Any], time: str, overtaken: bool
+) -> None:
+    heard = [GAVE_UP, other | {"lastTimestamp": f"2026-11-22T{time}Z"}]
+
+    assert is_overtaken(GAVE_UP, heard) is overtaken
+
+
+def test_what_gke_lacks_is_not_asked_of_us() -> None:
+    found = of(BACKENDS + "googleapi: Error 403: Required 'compute.healthChecks.create' permission for 'projects/p/x'")
+
+    assert (found.outlook, found.cause) == (STOP, "PermissionDenied")
+    assert "container-engine-robot.iam.gserviceaccount.com" in found.mend
 
 
 @pytest.mark.parametrize(("message", "cause"), TRANSIENT)

@@ -11,6 +11,9 @@ from tasks.core.diagnosis.finding import Outlook
 
 _STOP, _WAIT, _RETRY = Outlook.STOP, Outlook.WAIT, Outlook.RETRY
 
+# An operation's error has its code before the text.
+_NOT_FOUND = r"googleapi: Error 404: (?:[A-Z_]+ - )?The resource 'projects/[^']+/"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -193,8 +196,7 @@ INGRESS = (
     ),
     Row(
         # Named by the hash of what is in the Secret (ingress-gce namer): an upload that failed or is under way.
-        r"googleapi: Error 404: The resource 'projects/[^']+/global/sslCertificates/(?:k8s2-cr|k8s-ssl)-[^']+' was not "
-        r"found",
+        _NOT_FOUND + r"global/sslCertificates/(?:k8s2-cr|k8s-ssl)-[^']+' was not found",
         _RETRY,
         "certificate",
         "TlsSecretNotYetUploaded",
@@ -202,21 +204,54 @@ INGRESS = (
         "kubectl -n {namespace} describe ingress {name}",
     ),
     Row(
-        r"googleapi: Error 404: The resource 'projects/[^']+/global/sslCertificates/(?P<certificate>mcrt-[^']+)' was "
-        r"not found",
+        _NOT_FOUND + r"global/sslCertificates/(?P<certificate>mcrt-[^']+)' was not found",
         _RETRY,
         "certificate",
         "ManagedCertificateNotYetCreated",
         "GKE makes it anew: kubectl -n {namespace} get managedcertificate",
     ),
     Row(
-        r"googleapi: Error 404: The resource 'projects/[^']+/global/sslCertificates/(?P<certificate>[^']+)' was not "
-        r"found",
+        _NOT_FOUND + r"global/sslCertificates/(?P<certificate>[^']+)' was not found",
         _STOP,
         "certificate",
         "PreSharedCertificateMissing",
         "Annotation ingress.gcp.kubernetes.io/pre-shared-cert names it; see what there is: "
         "gcloud compute ssl-certificates list --global",
+    ),
+    Row(
+        # The NEG controller makes the groups, and the Ingress controller does not wait for it (§6.2, step 4).
+        _NOT_FOUND + r"networkEndpointGroups/(?P<group>[^']+)' was not found",
+        _WAIT,
+        "compute",
+        "NegNotYetMade",
+        "GKE makes the group a moment later; if this stays, see what it says of the Service behind it: "
+        "kubectl -n {namespace} get svcneg; kubectl -n {namespace} describe services",
+    ),
+    Row(
+        _NOT_FOUND + r"global/sslPolicies/(?P<policy>[^']+)' was not found",
+        _STOP,
+        "compute",
+        "SslPolicyMissing",
+        "spec.sslPolicy of the FrontendConfig names it; see what there is: gcloud compute ssl-policies list; "
+        "kubectl -n {namespace} get frontendconfig -o yaml",
+    ),
+    Row(
+        r"googleapi: Error 40[04]: (?:[A-Z_]+ - )?(?:The resource|Invalid value for field '[\w.]+':) "
+        r"'[^']*/securityPolicies/(?P<policy>[^']+)'",
+        _STOP,
+        "compute",
+        "SecurityPolicyMissing",
+        "spec.securityPolicy of the BackendConfig names {policy}; see what there is: gcloud compute security-policies "
+        "list; kubectl -n {namespace} get backendconfig -o yaml",
+    ),
+    Row(
+        r"googleapi: Error 400: Invalid value for field 'resource\.(?P<field>checkIntervalSec|timeoutSec|"
+        r"healthyThreshold|unhealthyThreshold|\w+HealthCheck\.\w+|connectionDraining\.\w+|affinityCookieTtlSec|"
+        r"sessionAffinity|logConfig\.\w+|custom\w+Headers\S*|cdnPolicy\S*|iap\S*)'",
+        _STOP,
+        "kubernetes",
+        "BackendConfigValueRefused",
+        "Compute does not take {field} as the BackendConfig has it: kubectl -n {namespace} get backendconfig -o yaml",
     ),
     Row(
         r"the (?P<type>\w+) health check configuration on the existing health check (?P<check>\S+) is nil",
@@ -250,9 +285,35 @@ INGRESS = (
         "Nothing is attached before it exists: kubectl -n {namespace} get managedcertificate {certificate}",
         grace_seconds=300,
     ),
+    Row(
+        r"",
+        _STOP,
+        "ingress",
+        "InternalIngress",
+        # Of class gce-internal alone (§6.3), which is not the load balancer of this project.
+        "An internal Ingress serves HTTP and HTTPS only with a static address; for an external one: kubectl -n "
+        "{namespace} annotate --overwrite ingress {name} kubernetes.io/ingress.class=gce",
+        reasons=("WillNotConfigureFrontend",),
+    ),
+    Row(
+        r"",
+        _WAIT,
+        "kubernetes",
+        "TransparentHealthCheckIgnored",
+        "Annotation networking.gke.io/transparent-health-checker of the Service has no effect in this cluster; the "
+        "BackendConfig's health check counts: kubectl -n {namespace} get backendconfig -o yaml",
+        reasons=("THCAnnotationWithoutFlag",),
+    ),
 )
 
 SERVICE = (
+    Row(
+        _NOT_FOUND + r"networkEndpointGroups/(?P<group>[^']+)' was not found",
+        _WAIT,
+        "compute",
+        "NegNotYetMade",
+        "GKE makes the group anew; if this stays: kubectl -n {namespace} get svcneg",
+    ),
     Row(
         r"NEG annotation is invalid",
         _STOP,

@@ -4,10 +4,13 @@ The texts we know stand in `event_rows`. Events live for an hour and are aggrega
 whose last time is before their own last write, or an old complaint about something mended meanwhile ends a run.
 """
 
+import dataclasses
+import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tasks.core import status
 from tasks.core.diagnosis.compute import of_googleapi_text
 from tasks.core.diagnosis.event_rows import DESCRIBE, NORMAL, ROWS, Row
 from tasks.core.diagnosis.finding import Finding, Outlook
@@ -35,7 +38,7 @@ def of_event(
     """
     about = event.get("involvedObject") or event.get("regarding") or {}
     reason = str(event.get("reason") or "")
-    message = str(event.get("message") or event.get("note") or "")
+    message = _text(event)
     names = {
         "kind": str(about.get("kind") or "").lower(),
         "namespace": str(about.get("namespace") or "default"),
@@ -48,10 +51,47 @@ def of_event(
         return _without_tls(message, names, google_managed=google_managed, age_seconds=age_seconds)
     return (
         _by_table(ROWS.get(kind, ()), reason, message, names, age_seconds, only_texts=True)
-        or of_googleapi_text(message)
+        or _of_google(message, names)
         or _by_table(ROWS.get(kind, ()), reason, message, names, age_seconds)
         or Finding(_WAIT, _layer(kind), "UnknownWarning", f"{reason}: {message}", DESCRIBE.format_map(names))
     )
+
+
+def is_over(event: Mapping[str, Any], now: dt.datetime) -> bool:
+    """Whether a complaint is so old that its cause must be gone: a controller repeats one that still holds.
+
+    It tries again after 1000 s at most (client-go's default rate limiter), and syncs anew every 10 minutes (gke.md
+    §6.1, §5.3).
+    """
+    try:
+        return (now - dt.datetime.fromisoformat(status.event_time(event))).total_seconds() > _LONGEST_SILENCE_SECONDS
+    except (ValueError, TypeError):  # no time, or one without a zone
+        return False
+
+
+_LONGEST_SILENCE_SECONDS = 20 * 60
+
+
+def is_overtaken(event: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the Ingress controller has begun another sync since, and has not complained again.
+
+    It may be about to, so that this makes a complaint doubtful, and no more.
+    """
+    said = status.event_time(event)
+    return any(
+        other.get("type") == "Normal" and _text(other) == "Scheduled for sync" and status.event_time(other) > said
+        for other in others
+        if _about(other) == _about(event)
+    )
+
+
+def _about(event: Mapping[str, Any]) -> tuple[str, str]:
+    about = event.get("involvedObject") or event.get("regarding") or {}
+    return str(about.get("kind") or ""), str(about.get("name") or "")
+
+
+def _text(event: Mapping[str, Any]) -> str:
+    return str(event.get("message") or event.get("note") or "")
 
 
 def of_silence(namespace: str, name: str) -> Finding:
@@ -112,6 +152,23 @@ def _without_tls(message: str, names: Mapping[str, str], *, google_managed: bool
     )
     outlook = _RETRY if on_its_way else _STOP
     return Finding(outlook, "certificate", "NoCertificateAttached", message, mend.format_map(names))
+
+
+def _of_google(message: str, names: Mapping[str, str]) -> Finding | None:
+    """A Compute error that a controller quotes: what the caller lacks there, GKE lacks, and not we."""
+    found = of_googleapi_text(message)
+    if found is None or found.cause not in ("PermissionDenied", "Unauthenticated"):
+        return found
+    if found.cause == "Unauthenticated":
+        mend = f"GKE's own credentials are refused, so its service agent may be disabled. {DESCRIBE.format_map(names)}"
+        return dataclasses.replace(found, mend=mend)
+    project = re.search(r"\bprojects/([\w.:-]+)", message)
+    grant = f"gcloud projects add-iam-policy-binding {project[1] if project else 'PROJECT'} --member={_SERVICE_AGENT}"
+    mend = f"GKE's own service agent has lost its role; give it back: {grant} --role=roles/container.serviceAgent"
+    return dataclasses.replace(found, mend=mend)
+
+
+_SERVICE_AGENT = "serviceAccount:service-PROJECT_NUMBER@container-engine-robot.iam.gserviceaccount.com"  # gke.md §6.4
 
 
 def _layer(kind: str) -> str:
