@@ -49,7 +49,7 @@ def live(cluster: ClusterReader, api: ComputeReader, config: LoadBalancerConfig)
     facts, _, problems = read(cluster, api, config)
     owned = list(ownership.checks(facts))
     unread = map(of_problem, problems)
-    return once([*unread, *_ingress_exists(facts), *judged(facts), *of_domains(facts), *owned])
+    return once([*unread, *_service_exists(facts), *_ingress_exists(facts), *judged(facts), *of_domains(facts), *owned])
 
 
 def read(
@@ -114,10 +114,19 @@ def once(checks: Iterable[Check]) -> list[Check]:
     return list(found.values())
 
 
+def _service_exists(facts: Facts) -> Iterator[Check]:
+    """The release's own Service; those that an Ingress leads to are the linter's."""
+    if facts.service is None and "Service" not in facts.objects.unread:
+        namespace, release = facts.namespace, facts.config.release
+        place = resource("Service", namespace, names.service(release))
+        apply = f"helm -n {namespace} get manifest {release} | kubectl -n {namespace} apply -f -"
+        yield failed("ServiceExistenceCheck", place, "does not exist", f"Make it again, as the release has it: {apply}")
+
+
 def _ingress_exists(facts: Facts) -> Iterator[Check]:
     name = names.ingress(facts.config.release)
     if facts.objects.get("Ingress", facts.namespace, name) is None and "Ingress" not in facts.objects.unread:
-        mend = "Make it: run provision with all steps."
+        mend = "Make it: milvus-l7 provision with the same configuration, with all steps."
         place = resource("Ingress", facts.namespace, name)
         yield failed("IngressExistenceCheck", place, "does not exist", mend, layer="ingress")
 

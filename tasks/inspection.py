@@ -15,7 +15,7 @@ from tasks.load_balancer import LoadBalancer
 from tasks.managed_certificate import ManagedCertificate
 from tasks.tls_secret import TlsCertificate
 
-_PROVISION = "Make it: run provision with all steps."
+_PROVISION = "Make it: milvus-l7 provision with the same configuration, with all steps."
 
 
 @steps.observing

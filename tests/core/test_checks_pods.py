@@ -71,11 +71,41 @@ def test_a_target_port_by_number_needs_no_name() -> None:
     assert result(pods(a_service(ports=ports)), "ContainerPortCheck").result is PASSED
 
 
-def test_a_service_that_selects_no_deployment_is_skipped_and_said() -> None:
+@pytest.mark.parametrize(
+    ("target", "observed"),
+    [
+        pytest.param(19999, "milvus:19530, metrics:9091: nobody answers on it", id="a port of nobody"),
+        pytest.param("grpc", "milvus:19530, metrics:9091: the load balancer gets no endpoints", id="a name of nobody"),
+        pytest.param("metrics", "on 9091, where Milvus speaks no gRPC", id="the port of the health check"),
+        pytest.param(9091, "on 9091, where Milvus speaks no gRPC", id="its number"),
+    ],
+)
+def test_a_target_port_that_leads_elsewhere_is_told_with_the_right_one(target: int | str, observed: str) -> None:
+    found = result(
+        pods(a_service(ports=[{"name": "milvus", "port": 19530, "targetPort": target}])), "ContainerPortCheck"
+    )
+
+    assert found.ends_the_run
+    assert observed in found.observed
+    wanted = '{"spec": {"ports": [{"port": 19530, "targetPort": "milvus"}]}}'
+    assert f"kubectl -n default patch service {NAME} -p '{wanted}'" in found.mend
+
+
+def test_a_service_that_selects_nobody_is_told_with_the_right_selector() -> None:
     found = pods(a_service(selector={"app": "other"}))
 
-    assert result(found, "ServiceSelectorCheck").result is SKIPPED
+    selector = result(found, "ServiceSelectorCheck")
+    assert selector.ends_the_run
+    assert "selects app=other" in selector.observed
+    labels = "app.kubernetes.io/instance=my-release,app.kubernetes.io/name=milvus,component=standalone"
+    assert f"kubectl -n default set selector service {NAME} '{labels}'" in selector.mend
     assert not [check for check in found if check.name == "ContainerPortCheck"]
+
+
+def test_without_a_deployment_nobody_can_say_whom_the_service_should_select() -> None:
+    found = pods(a_service(selector={"app": "other"}), deployments=())
+
+    assert result(found, "ServiceSelectorCheck").result is SKIPPED
 
 
 @pytest.mark.parametrize(

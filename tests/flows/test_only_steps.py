@@ -42,4 +42,5 @@ def test_a_step_whose_forerunner_is_missing_says_which(stack: Stack) -> None:
 
     assert isinstance(error, ResourceFailed)
     assert error.resource == "addresses/never-reserved"
-    assert "run provision with all steps" in error.mend
+    assert "milvus-l7 provision" in error.mend
+    assert "with all steps" in error.mend

@@ -26,6 +26,7 @@ def checks(facts: Facts) -> Iterator[Check]:
     ingress = facts.ingress
     if ingress is None:
         return
+    yield _deletion(ingress)
     yield _class(ingress)
     yield _hosts(facts, ingress)
     yield _paths(facts, ingress)
@@ -34,6 +35,21 @@ def checks(facts: Facts) -> Iterator[Check]:
     yield _allow_http(ingress)
     yield _static_ip(ingress)
     yield _redirect(facts, ingress)
+
+
+def _deletion(ingress: Object) -> Check:
+    """GKE keeps an Ingress that was deleted until its load balancer is gone, by a finalizer."""
+    name, place, metadata = "IngressDeletionCheck", named(ingress), ingress["metadata"]
+    since = metadata.get("deletionTimestamp")
+    if not since:
+        return passed(name, place, "nobody has deleted it", layer="ingress")
+    held = ", ".join(metadata.get("finalizers") or []) or "nothing"
+    seen = f"was deleted at {since} and is held by {held}: its load balancer goes with it"
+    mend = (
+        f"See what keeps it, then make it again by milvus-l7 provision: {kubectl('describe', ingress)}. No events at "
+        "all mean that no controller is at work: is the HttpLoadBalancing add-on on?"
+    )
+    return failed(name, place, seen, mend, layer="ingress")
 
 
 def _class(ingress: Object) -> Check:

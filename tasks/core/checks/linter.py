@@ -57,7 +57,8 @@ def _of_service(ingress: Object, name: str, objects: Objects) -> Iterator[Check]
     place = resource("Service", namespace, name)
     service = objects.get("Service", namespace, name)
     if service is None:
-        yield failed("ServiceExistenceCheck", place, _absence("Service", objects), _list(namespace, "services"))
+        mend = f"Lead the Ingress to one that is there: {_list(namespace, 'services')}; {kubectl('edit', ingress)}"
+        yield failed("ServiceExistenceCheck", place, _absence("Service", objects), mend)
         for rule in ("BackendConfigAnnotationCheck", "AppProtocolAnnotationCheck", "L7ILBNegAnnotationCheck"):
             yield skipped(rule, place, "the Service does not exist")
         return

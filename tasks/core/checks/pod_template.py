@@ -3,6 +3,7 @@
 Source: milvus-helm templates; milvus internal/distributed/proxy/listener_manager.go; gke.md §8.3, §10.1 to §10.4.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from tasks.core.checks.objects import Object, kubectl, named, resource
 from tasks.core.checks.ownership import by_hand
 from tasks.core.errors import ResourceFailed
 
-_HEALTH_PORT = 9091
+_HEALTH_PORT, _MILVUS_PORT = 9091, 19530
 _MODES = ("0", "1", "2")
 
 
@@ -21,8 +22,7 @@ def checks(facts: Facts) -> Iterator[Check]:
     """Every check of Milvus' Deployments and settings; skipped where there are none."""
     serving = serving_deployments(facts)
     if not serving:
-        service = resource("Service", facts.namespace, names.service(facts.config.release))
-        yield skipped("ServiceSelectorCheck", service, "selects no Deployment; its Pods are not looked at")
+        yield _selector(facts)
     for deployment in serving:
         yield _container_ports(facts, deployment)
         yield _health_port(deployment)
@@ -44,6 +44,32 @@ def serving_deployments(facts: Facts) -> list[Object]:
     ]
 
 
+def _selector(facts: Facts) -> Check:
+    """A Service that selects none of the release's Pods; without a Deployment nobody can say whom it should."""
+    name, place = "ServiceSelectorCheck", resource("Service", facts.namespace, names.service(facts.config.release))
+    service, wanted = facts.service, _those_that_serve(facts)
+    if service is None or not wanted:
+        return skipped(name, place, "selects no Deployment; its Pods are not looked at")
+    said = _pairs((service.get("spec") or {}).get("selector") or {})
+    seen = f"selects {said or 'nothing'}, which no Deployment of the release has: the load balancer gets no endpoints"
+    right = _pairs((wanted["spec"].get("selector") or {}).get("matchLabels") or _labels(wanted["spec"]["template"]))
+    mend = f"Set it back: kubectl -n {facts.namespace} set selector service {service['metadata']['name']} '{right}'"
+    return failed(name, place, seen, mend)
+
+
+def _those_that_serve(facts: Facts) -> Object | None:
+    """The Deployment that answers clients (milvus-helm templates/service.yaml), or the only one there is."""
+    found = [each for each in facts.deployments if _labels(each["spec"]["template"]).get("component") in _SERVING]
+    return next(iter(found), facts.deployments[0] if len(facts.deployments) == 1 else None)
+
+
+_SERVING = ("proxy", "standalone")
+
+
+def _pairs(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
 def container_port(facts: Facts, deployment: Object) -> int | None:
     """The number of the container port that the Service's Milvus port leads to; None if no container declares it."""
     ports = ((facts.service or {}).get("spec") or {}).get("ports") or []
@@ -60,13 +86,30 @@ def _container_ports(facts: Facts, deployment: Object) -> Check:
     if facts.port is None:
         return skipped(name, place, "the Service has no Milvus port", layer="milvus")
     number = container_port(facts, deployment)
-    if number is not None:
+    declared = {port["containerPort"]: str(port.get("name") or port["containerPort"]) for port in _ports(deployment)}
+    mend = _right_target(facts, declared)
+    if number == _HEALTH_PORT:
+        seen = f"gets calls for port {facts.port.name} of the Service on {number}, where Milvus speaks no gRPC"
+        return failed(name, place, seen, mend, layer="milvus")
+    # A process may listen where nobody declared it, but the charts declare the port of gRPC.
+    if number in declared or (number is not None and _MILVUS_PORT not in declared):
         seen = f"port {facts.port.name} of the Service leads to container port {number}"
         return passed(name, place, seen, layer="milvus")
     ports = ", ".join(f"{port.get('name', '')}:{port['containerPort']}".lstrip(":") for port in _ports(deployment))
     seen = f"declares no container port that port {facts.port.name} of the Service leads to, but {ports or 'none'}"
-    mend = f"Name the container's port as the Service's targetPort: {kubectl('edit', deployment)}"
-    return failed(name, place, f"{seen}: the load balancer gets no endpoints", mend, layer="milvus")
+    what = "nobody answers on it" if number else "the load balancer gets no endpoints"
+    return failed(name, place, f"{seen}: {what}", mend, layer="milvus")
+
+
+def _right_target(facts: Facts, declared: Mapping[int, str]) -> str:
+    port = facts.port.number if facts.port else _MILVUS_PORT
+    target = declared.get(_MILVUS_PORT, "PORT")
+    change = json.dumps({"spec": {"ports": [{"port": port, "targetPort": target}]}})
+    name = names.service(facts.config.release)
+    return (
+        f"Name the container's port as the Service's targetPort: kubectl -n {facts.namespace} patch service {name} "
+        + (f"-p '{change}'")
+    )
 
 
 def _health_port(deployment: Object) -> Check:
