@@ -41,7 +41,7 @@ _STATUSES = {
         "certificate",
         "CertificateProvisioningFailed",
         "Google could not issue the certificate and tries again",
-        "",
+        "See which domain it is about: kubectl -n {namespace} describe managedcertificate {name}",
     ),
 }
 
@@ -65,7 +65,8 @@ _DOMAIN_STATUSES = {
         "certificate",
         "IssuanceRateLimited",
         "the authority's rate limit for {domain} is reached",
-        "",
+        "Google tries again by itself; make no new certificates for {domain} meanwhile, which count, too: "
+        "kubectl get managedcertificate --all-namespaces",
     ),
     "failednotvisible": _Row(
         Outlook.WAIT,
@@ -130,7 +131,8 @@ def of_certificate(
         "certificate",
         "CertificateProvisioning" if known else "UnknownCertificateStatus",
         _statuses(status, domain_statuses),
-        "" if known else f"kubectl -n {namespace} describe managedcertificate {name}",
+        f"{'It takes up to an hour once DNS leads here: ' if known else ''}"
+        f"kubectl -n {namespace} describe managedcertificate {name}",
     )
 
 

@@ -49,7 +49,8 @@ _ROWS = (
             "concurrentoperationsquotaexceeded",
             "resourceoperationrateexceeded",
         ),
-        "",
+        "Run again in some minutes; who uses the rate up: https://console.cloud.google.com/apis/api/"
+        "compute.googleapis.com/quotas{project_query}",
     ),
     _Row(
         Outlook.STOP,
@@ -70,14 +71,20 @@ _ROWS = (
         ("autherror", "unauthorized", "unauthenticated"),
         "Log in again: gcloud auth application-default login",
     ),
-    _Row(Outlook.RETRY, "ResourceNotReady", ("resourcenotready",), ""),
+    _Row(Outlook.RETRY, "ResourceNotReady", ("resourcenotready",), "It is still being made: run again."),
     _Row(
         Outlook.RETRY,
         "ResourceInUse",
         ("resourceinusebyanotherresource", "resourceinuse"),
         "Delete or change what uses it first; the message names it.",
     ),
-    _Row(Outlook.RETRY, "ChangedMeanwhile", ("conditionnotmet",), ""),
+    _Row(
+        Outlook.RETRY,
+        "ChangedMeanwhile",
+        ("conditionnotmet",),
+        "Somebody else changes it, too; see who, then run again: gcloud compute operations list --global{project_flag} "
+        "--limit=10 --format='table(user,operationType,targetLink.basename(),insertTime)'",
+    ),
     _Row(Outlook.RETRY, "AlreadyExists", ("alreadyexists", "resourcealreadyexists"), "Read it and adopt it."),
     _Row(
         Outlook.WAIT,
@@ -89,7 +96,7 @@ _ROWS = (
         Outlook.RETRY,
         "ServerError",
         ("backenderror", "internalerror", "servererror", "serviceunavailable", "unavailable"),
-        "",
+        "It is Google's to mend: see https://status.cloud.google.com, then run again.",
     ),
     _Row(
         Outlook.STOP,
@@ -111,7 +118,12 @@ _ADDRESS_IN_USE = _Row(
     "One address serves one load balancer. See who has it: gcloud compute addresses list --global{project_flag} "
     "--format='table(name,address,users)'; free it, or name another address.",
 )
-_UNKNOWN = _Row(Outlook.WAIT, "UnknownComputeError", (), "")
+_UNKNOWN = _Row(
+    Outlook.WAIT,
+    "UnknownComputeError",
+    (),
+    "See what failed: gcloud compute operations list --global{project_flag} --filter='error.errors:*' --limit=5",
+)
 
 
 def of_compute_error(http_status: int, reason_or_code: str, message: str) -> Finding:
