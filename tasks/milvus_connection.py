@@ -6,9 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks import backend_facts, polling, proof, steps, tls_secret, waiting
 from tasks.clients import kubernetes, milvus, settings
+from tasks.core import names
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
-from tasks.core.errors import ProofFailed, ProvisioningError, ResourceFailed
+from tasks.core.errors import Missing, ProofFailed, ProvisioningError, ResourceFailed
 from tasks.core.ladder import Fault
 from tasks.core.report import RungRecord
 from tasks.polling import Ready
@@ -68,8 +69,8 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str, *, once: b
         broken = climb.verdict.broken
         if broken is None:
             return Ready(climbs[-1])
-        fault = broken.fault
-        assert fault is not None
+        assert broken.fault is not None
+        fault = broken.fault.at(config.namespace, names.ingress(config.release))
         faults.append(fault)
         outlook = Outlook.STOP if once or _for_good(climbs) else fault.outlook
         return Finding(outlook, fault.owner, fault.cause, f"rung {broken.name}: {fault.detail}", fault.mend)
@@ -132,7 +133,7 @@ def _trust(config: LoadBalancerConfig) -> bytes | None:
     """What the client trusts: the Secret's own certificate where it has no public authority behind it."""
     if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
         return None
-    return tls_secret.trust_root(_secret(config, config.tls_secret, "certificate"))
+    return tls_secret.trust_root(_secret(config))
 
 
 def _credentials(config: LoadBalancerConfig) -> tuple[str, str] | None:
@@ -140,24 +141,27 @@ def _credentials(config: LoadBalancerConfig) -> tuple[str, str] | None:
     name = config.milvus_credentials_secret
     if not name:
         return None
-    live = _secret(config, name, "milvus")
+    resource = f"secret {config.namespace}/{name}"
+    make = (
+        f"kubectl -n {config.namespace} create secret generic {name} --from-literal=username=… "
+        f"--from-file=password=FILE --dry-run=client -o yaml | kubectl -n {config.namespace} apply -f -"
+    )
+    live = kubernetes.cluster(config).read(kubernetes.SECRET, config.namespace, name)
+    if live is None:
+        raise Missing(
+            resource, "milvus_credentials_secret names it, and it does not exist", make, "client", "CredentialsSecret"
+        )
     user, password = tls_secret.pem(live, "username").decode(), tls_secret.pem(live, "password").decode()
     if not user or not password:
-        raise ResourceFailed(
-            f"secret {config.namespace}/{name}",
-            "has no keys username and password",
-            f"kubectl -n {config.namespace} create secret generic {name} --from-literal=username=… "
-            "--from-file=password=FILE",
-            "milvus",
-        )
+        raise Missing(resource, "has no keys username and password", make, "client", "CredentialsSecret")
     return user, password
 
 
-def _secret(config: LoadBalancerConfig, name: str, layer: str) -> dict[str, Any]:
-    live = kubernetes.cluster(config).read(kubernetes.SECRET, config.namespace, name)
+def _secret(config: LoadBalancerConfig) -> dict[str, Any]:
+    live = kubernetes.cluster(config).read(kubernetes.SECRET, config.namespace, config.tls_secret)
     if live is None:
-        resource = f"secret {config.namespace}/{name}"
-        raise ResourceFailed(resource, "does not exist", "Run again from the start; it is made there.", layer)
+        resource = f"secret {config.namespace}/{config.tls_secret}"
+        raise ResourceFailed(resource, "does not exist", "Run again from the start; it is made there.", "certificate")
     return live
 
 

@@ -46,13 +46,13 @@ def http2_fault(seen: str) -> Fault:
         "ingress",
         "NoHttp2Settings",
         f"the server chose h2 and does not speak it: {seen}",
-        f"{STILL_PROGRAMMED}; or something between intercepts TLS: kubectl describe ingress",
+        f"{STILL_PROGRAMMED}; or something between intercepts TLS: kubectl -n NAMESPACE describe ingress INGRESS",
     )
 
 
 def no_answer_fault(seen: str) -> Fault:
     """Why a call got no HTTP status at all."""
-    mend = f"{STILL_PROGRAMMED}: kubectl describe ingress"
+    mend = f"{STILL_PROGRAMMED}: kubectl -n NAMESPACE describe ingress INGRESS"
     return Fault("ingress", "NoAnswer", f"the connection {seen} before a call was answered", mend)
 
 
@@ -82,7 +82,10 @@ def url_map_fault(domain: str, answer: HttpAnswer, backends: Backends) -> Fault 
     )
     detail = f"{what}: HTTP {status}, {kind}{_quoted(answer.body)}"
     return Fault(
-        "ingress", cause, detail, "See what serves this name: kubectl get ingress -o yaml; kubectl get service"
+        "ingress",
+        cause,
+        detail,
+        "See what serves this name: kubectl -n NAMESPACE get ingress INGRESS -o yaml; kubectl -n NAMESPACE get service",
     )
 
 
@@ -100,8 +103,8 @@ def _redirected(status: int, location: str) -> Fault:
         return Fault(known.owner, known.cause, f"{known.detail} (HTTP {status})", known.mend, known.outlook)
     where = location.partition("?")[0] or "nowhere"
     detail = f"the call is redirected to {where} (HTTP {status}), which gRPC does not follow"
-    mend = "Port 443 must lead to Milvus itself: kubectl get ingress -o yaml; gcloud compute url-maps list --global"
-    return Fault("ingress", "Redirected", detail, mend)
+    see = "kubectl -n NAMESPACE get ingress INGRESS -o yaml; gcloud compute url-maps list --global"
+    return Fault("ingress", "Redirected", detail, f"Port 443 must lead to Milvus itself: {see}")
 
 
 def _not_found(domain: str, answer: HttpAnswer, backends: Backends) -> Fault:
@@ -111,7 +114,7 @@ def _not_found(domain: str, answer: HttpAnswer, backends: Backends) -> Fault:
             "PathRuleMissing",
             f"a host rule for {domain} is there, but none of its paths takes a gRPC call (HTTP 404)",
             "The Ingress needs path / with pathType Prefix; ImplementationSpecific takes / alone: "
-            "kubectl get ingress -o yaml",
+            "kubectl -n NAMESPACE get ingress INGRESS -o yaml",
         )
     known = f"; there are host rules for {', '.join(backends.hosts)}" if backends.hosts else ""
     return Fault(
@@ -119,7 +122,7 @@ def _not_found(domain: str, answer: HttpAnswer, backends: Backends) -> Fault:
         "HostRuleMissing",
         f"no host rule matches {domain}, so the default backend answered (HTTP 404{_quoted(answer.body)}){known}",
         "The Ingress' host must be the name the client sends (server_name when it dials the address), path / with "
-        "pathType Prefix: kubectl get ingress -o yaml",
+        "pathType Prefix: kubectl -n NAMESPACE get ingress INGRESS -o yaml",
     )
 
 

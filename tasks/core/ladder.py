@@ -5,9 +5,9 @@ What each way of breaking means stands in `tasks.core`: `dns_faults`, `tls_fault
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from tasks.core.diagnosis.finding import Outlook
 from tasks.core.errors import ProofFailed
@@ -59,6 +59,11 @@ class Fault:
     detail: str
     mend: str
     outlook: Outlook = Outlook.WAIT
+
+    def at(self, namespace: str, ingress: str) -> Self:
+        """The same with the names that a rung does not know in its mend, which has NAMESPACE and INGRESS for them."""
+        mend = self.mend.replace("NAMESPACE", namespace).replace("INGRESS", ingress)
+        return replace(self, mend=mend)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from tasks.core.tls_faults import STILL_PROGRAMMED, grpc_trust_fault
 # --- gRPC ---------------------------------------------------------------------------------------------------------
 
 _HTTP_STATUS = re.compile(r"http2 header with status: (\d{3})")
+_LOGS = "kubectl -n NAMESPACE logs -l app.kubernetes.io/name=milvus --tail=50"
 _BACKENDS = "gcloud compute backend-services get-health NAME --global"
 
 
@@ -42,8 +43,7 @@ def grpc_fault(status: str, details: str, *, own_trust: bool = False) -> Fault:
     if known := _BY_STATUS.get(status):
         return Fault(known.owner, known.cause, f"{known.detail} ({status}: {details})", known.mend, known.outlook)
     cause = "UnknownGrpcStatus" if status else "MilvusError"
-    mend = "See Milvus' log: kubectl logs -l app.kubernetes.io/name=milvus --tail=50"
-    return Fault("milvus", cause, f"{status or 'Milvus'}: {details}", mend)
+    return Fault("milvus", cause, f"{status or 'Milvus'}: {details}", f"See Milvus' log: {_LOGS}")
 
 
 def credentials_fault(details: str, *, named: bool, source: str) -> Fault:
@@ -94,13 +94,13 @@ _BY_STATUS = {
         "milvus",
         "NotMilvus",
         "what answered is no Milvus, or a version without this call",
-        "Check that the Ingress leads to Milvus' gRPC port (19530): kubectl get ingress -o yaml",
+        "Check that the Ingress leads to Milvus' gRPC port (19530): kubectl -n NAMESPACE get ingress INGRESS -o yaml",
     ),
     "DEADLINE_EXCEEDED": Fault(
         "milvus",
         "MilvusTooSlow",
         "no answer in time",
-        "See whether Milvus is busy or its dependencies are down: kubectl get pods; kubectl logs",
+        f"See whether Milvus is busy or its dependencies are down: kubectl -n NAMESPACE get pods; {_LOGS}",
     ),
     "PERMISSION_DENIED": Fault(
         "client",
@@ -113,7 +113,7 @@ _BY_STATUS = {
         "milvus",
         "MilvusLimits",
         "Milvus limits the rate or its memory is full",
-        "See its quota settings and log: kubectl logs -l app.kubernetes.io/name=milvus --tail=50",
+        f"See its quota settings and log: {_LOGS}",
     ),
     "CANCELLED": Fault("ingress", "CallCut", "the call was cut off", "Check backend_timeout_seconds, then run again."),
 }

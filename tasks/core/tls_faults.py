@@ -16,7 +16,7 @@ STILL_PROGRAMMED = "Google's front ends are programmed for minutes after the add
 def tcp_fault(address: str, port: int, error: OSError) -> Fault:
     """Why there is no connection."""
     where = f"{address}:{port}"
-    see = "kubectl describe ingress, and gcloud compute forwarding-rules list --global."
+    see = "kubectl -n NAMESPACE describe ingress INGRESS, and gcloud compute forwarding-rules list --global."
     if isinstance(error, TimeoutError) or error.errno in (errno.ETIMEDOUT, errno.EAGAIN):
         mend = f"A firewall on the way, or no forwarding rule: {see}"
         return Fault("network", "ConnectionTimedOut", f"{where} did not answer in time", mend)
@@ -84,7 +84,7 @@ def _mend_certificate(cause: str, *, own_trust: bool, domain: str = "") -> str:
         return "Clients must trust this certificate itself: give it as server_pem_path, or use a public authority."
     taken_over = (
         "GKE takes a changed certificate over at its next sync, within 10 minutes, or at once after: "
-        "kubectl annotate ingress NAME --overwrite touched=$(date +%s)"
+        "kubectl -n NAMESPACE annotate ingress INGRESS --overwrite touched=$(date +%s)"
     )
     if cause == "CertificateNameMismatch":
         see = "openssl x509 -in tls.crt -noout -ext subjectAltName"
@@ -100,7 +100,7 @@ def handshake_fault(reason: str, text: str) -> Fault:
         text: the error in words.
     """
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"):
-        mend = "The Ingress needs a certificate: kubectl describe ingress"
+        mend = "The Ingress needs a certificate: kubectl -n NAMESPACE describe ingress INGRESS"
         return Fault("ingress", "PortSpeaksPlaintext", "the port speaks plaintext, not TLS", mend)
     no_certificate = ("SSLV3_ALERT_HANDSHAKE_FAILURE", "TLSV1_UNRECOGNIZED_NAME", "TLSV1_ALERT_INTERNAL_ERROR")
     if reason.replace("TLS_ALERT", "TLSV1_ALERT") in no_certificate or "UNRECOGNIZED_NAME" in reason:
@@ -111,7 +111,7 @@ def handshake_fault(reason: str, text: str) -> Fault:
             "A Google-managed one must be ACTIVE, and needs up to 30 minutes more until every front end has it: "
             "gcloud compute ssl-certificates list --global",
         )
-    mend = f"{STILL_PROGRAMMED}: kubectl describe ingress"
+    mend = f"{STILL_PROGRAMMED}: kubectl -n NAMESPACE describe ingress INGRESS"
     return Fault("ingress", "HandshakeBroken", f"the TLS handshake broke off: {text}", mend)
 
 
@@ -133,7 +133,7 @@ def alpn_fault(chosen: str | None, refused: str = "") -> Fault | None:
         "ingress",
         "NoHttp2",
         f"{seen}: something on the way speaks HTTP/1.1 only",
-        "Dial the load balancer itself, not a proxy or CDN in front of it: kubectl get ingress",
+        "Dial the load balancer itself, not a proxy or CDN in front of it: kubectl -n NAMESPACE get ingress INGRESS",
     )
 
 

@@ -55,3 +55,9 @@ def test_a_rung_that_was_not_reached_is_blamed_for_nothing() -> None:
 def test_no_rung_at_all_is_not_verified() -> None:
     assert not Verdict(()).verified
     assert Verdict(()).error("x") is not None
+
+
+def test_a_mend_has_the_names_of_those_it_is_for() -> None:
+    fault = Fault("ingress", "X", "seen", "kubectl -n NAMESPACE describe ingress INGRESS")
+
+    assert fault.at("vectors", "db-milvus").mend == "kubectl -n vectors describe ingress db-milvus"
