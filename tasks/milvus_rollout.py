@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tasks import milvus_objects, steps, waiting
+from tasks import events, milvus_objects, steps, waiting
 from tasks.clients import kubernetes
 from tasks.clients.readers import ClusterReader
-from tasks.core import diagnosis
+from tasks.core import diagnosis, status
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
 from tasks.core.errors import ProvisioningError
@@ -61,6 +61,9 @@ def _judge_pods(cluster: ClusterReader, config: LoadBalancerConfig, deployment: 
         if pod["metadata"].get("deletionTimestamp"):
             continue
         found = diagnosis.of_pod(pod, log=_crash_log(cluster, config, pod))
+        if found is None and not status.pod_ready(pod):
+            # A volume that cannot be mounted and a probe that fails stand in events alone.
+            found = events.worst(cluster, config, (pod["metadata"]["name"],), kind="Pod")
         if found:
             findings.append(found)
     stops = [finding for finding in findings if finding.outlook is Outlook.STOP]

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tasks.clients import imports, settings
-from tasks.core import fencing, names
+from tasks.core import diagnosis, fencing, names
 from tasks.core.config import LoadBalancerConfig
+from tasks.core.diagnosis import Outlook
+from tasks.core.diagnosis.api_server import ACCESS_REFUSED
 from tasks.core.errors import AccessRefused, FieldConflict, ProvisioningError, ResourceFailed, Unreachable
 
 if TYPE_CHECKING:
@@ -448,20 +450,15 @@ def _checked(status: int, body: Object) -> Object:
     """Return the body of a good answer; the resource of the raised error is filled in by `_translated`."""
     if status < 300:
         return body
-    message = str(body.get("message") or f"HTTP {status}")[:600]
-    if status == 403:
-        raise AccessRefused("", message, "Ask for a Role with this verb; see: kubectl auth can-i --list")
+    found = diagnosis.of_refusal(status, body)
     causes = (body.get("details") or {}).get("causes") or []
     if status == 409 and any(cause.get("reason") == "FieldManagerConflict" for cause in causes):
-        raise FieldConflict("", message, "See who owns the field: kubectl get … -o yaml --show-managed-fields")
-    if status == 409:
-        raise Unreachable(
-            "", f"was written by somebody else at the same moment ({message})", "Run again.", "kubernetes"
-        )
-    # An apply whose fields do not fit the schema is answered with 500, and would be for ever.
-    if status == 429 or (status >= 500 and "typed patch object" not in message):
-        raise Unreachable("", f"the API server answered {status} ({message})", "It may pass by itself; run again.")
-    raise ResourceFailed("", message, "The API server refuses the object; the message names the field.")
+        said = str(body.get("message") or "")[:600]
+        raise FieldConflict("", said, "See who owns the field: kubectl get … -o yaml --show-managed-fields")
+    kind: type[ProvisioningError] = Unreachable if found.outlook is Outlook.RETRY else ResourceFailed
+    if found.cause == ACCESS_REFUSED:
+        kind = AccessRefused
+    raise kind("", found.observed, found.mend, found.layer, found.cause)
 
 
 def _short(error: BaseException) -> str:

@@ -95,6 +95,12 @@ def managed_certificate(live: Object) -> ManagedCertificateStatus:
     )
 
 
+def pod_ready(pod: Object) -> bool:
+    """Whether a Pod takes calls."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+
+
 def event_time(event: Object) -> str:
     """When an event was last seen, RFC 3339."""
     for key in ("lastTimestamp", "eventTime", "firstTimestamp"):

@@ -489,6 +489,38 @@ def test_a_warning_on_the_service(reason: str, message: str, expected: tuple[Out
     assert (found.outlook, found.cause) == expected
 
 
+PODS = [
+    pytest.param(
+        "FailedMount",
+        'MountVolume.SetUp failed for volume "milvus-config" : configmap "my-release-milvus" not found',
+        (STOP, "VolumeSourceMissing"),
+        id="ConfigMap missing",
+    ),
+    pytest.param(
+        "FailedMount",
+        "Unable to attach or mount volumes: unmounted volumes=[data], timed out waiting for the condition",
+        (RETRY, "VolumeNotMounted"),
+        id="volume late",
+    ),
+    pytest.param(
+        "Unhealthy",
+        "Readiness probe failed: HTTP probe failed with statuscode: 500",
+        (WAIT, "NotReady"),
+        id="not ready",
+    ),
+    pytest.param("Unhealthy", "Liveness probe failed: dial tcp: refused", (RETRY, "ProbeFailed"), id="not alive"),
+    pytest.param("FailedScheduling", "0/3 nodes are available", (WAIT, "Unschedulable"), id="no room"),
+]
+
+
+@pytest.mark.parametrize(("reason", "message", "expected"), PODS)
+def test_a_warning_on_a_pod(reason: str, message: str, expected: tuple[Outlook, str]) -> None:
+    found = of(message, reason, kind="Pod")
+
+    assert (found.outlook, found.cause) == expected
+    assert "kubectl -n ns" in found.mend
+
+
 CERTIFICATE = [
     pytest.param(
         "BackendError",

@@ -4,6 +4,7 @@ None means that there is nothing to tell: it is as it should be, or on its way. 
 swallowed and never ends a run: it comes back as it is, with the outlook "wait".
 """
 
+from tasks.core.diagnosis.api_server import of_refusal
 from tasks.core.diagnosis.certificates import of_certificate
 from tasks.core.diagnosis.compute import of_compute_error
 from tasks.core.diagnosis.events import is_over, is_overtaken, of_event, of_silence
@@ -22,5 +23,6 @@ __all__ = [
     "of_event",
     "of_health",
     "of_pod",
+    "of_refusal",
     "of_silence",
 ]

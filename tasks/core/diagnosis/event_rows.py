@@ -365,8 +365,35 @@ POD = (
         _STOP,
         "kubernetes",
         "VolumeSourceMissing",
-        "The Pod mounts something that is not there: kubectl -n {namespace} describe pod {name}",
+        "The Pod needs {object}, which is not there; what a Helm release lost comes back by: helm -n {namespace} get "
+        "manifest RELEASE | kubectl -n {namespace} apply -f -",
         reasons=("FailedMount", "Failed"),
+    ),
+    Row(
+        r"",
+        _RETRY,
+        "kubernetes",
+        "VolumeNotMounted",
+        "The node tries again; see the volume: kubectl -n {namespace} describe pod {name}; kubectl -n {namespace} get "
+        "pvc",
+        reasons=("FailedMount", "FailedAttachVolume", "FailedBinding", "ProvisioningFailed"),
+    ),
+    Row(
+        r"^Readiness probe failed",
+        _WAIT,
+        "milvus",
+        "NotReady",
+        # Milvus starts for a minute and more, so that this is a step on the way, too.
+        "See what it waits for: kubectl -n {namespace} logs {name} --tail=50",
+        reasons=("Unhealthy",),
+    ),
+    Row(
+        r"^(?:Liveness|Startup) probe failed",
+        _RETRY,
+        "milvus",
+        "ProbeFailed",
+        "The kubelet restarts it; see what it does meanwhile: kubectl -n {namespace} logs {name} --previous --tail=50",
+        reasons=("Unhealthy",),
     ),
 )
 
