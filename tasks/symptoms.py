@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import Callable, Iterator
 
 from tasks import events, load_balancer, looking, managed_certificate, milvus_rollout, steps
-from tasks.clients import kubernetes
+from tasks.clients import kubernetes, name_servers, settings
 from tasks.clients.readers import ClusterReader, ComputeReader
-from tasks.core import diagnosis, names, status
+from tasks.core import diagnosis, dns_faults, names, status
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook, troubles
 from tasks.core.diagnosis.troubles import Source, Trouble
@@ -25,6 +25,7 @@ def read_symptoms(config: LoadBalancerConfig) -> list[Trouble]:
         lambda: _of_pods(cluster, config),
         lambda: _of_certificate(cluster, api, config),
         lambda: _of_load_balancer(cluster, api, config),
+        lambda: _of_names(cluster, api, config),
     ]
     found: list[Trouble] = []
     for look in looks:
@@ -61,6 +62,25 @@ def _of_certificate(cluster: ClusterReader, api: ComputeReader, config: LoadBala
     if isinstance(found, Finding):
         resource = f"managedcertificate {config.namespace}/{names.certificate(config.release)}"
         yield troubles.of_finding(found, resource, Source.CERTIFICATE)
+
+
+def _of_names(cluster: ClusterReader, api: ComputeReader, config: LoadBalancerConfig) -> Iterator[Trouble]:
+    """Names that lead elsewhere; where Google issues the certificate they are a rung of the proof."""
+    if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
+        return
+    live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release)) or {}
+    reserved = str((api.get("addresses", config.address) or {}).get("address") or "")
+    addresses = [each for each in (reserved, status.ingress_address(live)) if each]
+    for domain in config.domains[:_MOST_DOMAINS]:
+        answers = name_servers.survey(domain, settings.dns_servers(), _DNS_SECONDS)
+        written = bool(config.dns_managed_zone)
+        if fault := dns_faults.misleading(domain, addresses, answers, written=written):
+            yield troubles.of_name(fault, domain)
+
+
+_DNS_SECONDS = 3.0
+_MOST_DOMAINS = 20
+"""Of a long list the first ones are asked for: name servers limit how often they are."""
 
 
 def _of_load_balancer(cluster: ClusterReader, api: ComputeReader, config: LoadBalancerConfig) -> Iterator[Trouble]:

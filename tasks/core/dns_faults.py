@@ -79,6 +79,29 @@ def judge_dns(domain: str, address: str, answers: Sequence[Answer], *, everywher
     return Fault("dns", "DnsPointsElsewhere", detail, extra)
 
 
+def misleading(domain: str, addresses: Sequence[str], answers: Sequence[Answer], *, written: bool) -> Fault | None:
+    """Whether the name sends clients elsewhere, of a load balancer that works without one, too.
+
+    That there is no record (yet) is nobody's fault then, and an old answer in a cache passes by itself.
+
+    Args:
+        domain: the name.
+        addresses: those of the load balancer: the reserved one, then the one that it has.
+        answers: of every server asked.
+        written: whether the record is ours to write, so that one that is missing was taken away.
+    """
+    found = [judge_dns(domain, address, answers) for address in addresses]
+    if not found or None in found:
+        return None
+    fault = found[0]
+    assert fault is not None
+    if fault.cause == "DnsRecordMissing" and not written and not any(answer.alias for answer in answers):
+        return None
+    if fault.cause == "DnsNotAnswered" and not any("SERVFAIL" in answer.error for answer in answers):
+        return None  # nobody here may ask, or nobody answers here
+    return None if fault.cause == "DnsNotPropagated" else fault
+
+
 def told(answers: Sequence[Answer]) -> str:
     """Every server in a few words, for a rung that holds."""
     return ", ".join(_told(answer) for answer in answers)

@@ -32,6 +32,7 @@ def tcp_fault(address: str, port: int, error: OSError) -> Fault:
 # OpenSSL x509_vfy.h
 _NOT_YET_VALID, _EXPIRED, _SELF_SIGNED, _SELF_SIGNED_IN_CHAIN = 9, 10, 18, 19
 _NO_ISSUER, _NO_ISSUER_FOR_LEAF, _WRONG_NAME = 20, 21, 62
+_ISSUER_MISSING = (_NO_ISSUER, _NO_ISSUER_FOR_LEAF)
 _UNTRUSTED = (_SELF_SIGNED, _SELF_SIGNED_IN_CHAIN, _NO_ISSUER, _NO_ISSUER_FOR_LEAF)
 
 
@@ -68,7 +69,14 @@ def verify_fault(
     served = f"; served is {described(shown)}" if shown else ""
     cause = next((name for name in _FIRST_TO_MEND if name in found), "CertificateRefused")
     detail = "; ".join(list(found.values()) or [f"chain: {text}"]) + served
-    return Fault("certificate", cause, detail, _mend_certificate(cause, own_trust=own_trust, domain=domain))
+    mend = _mend_certificate(cause, own_trust=own_trust, domain=domain)
+    if cause == "CertificateUntrusted" and code in _ISSUER_MISSING and shown is not None and not shown.self_signed:
+        # A public authority's leaf alone shows the same as a private authority's.
+        mend = (
+            "Of a public authority an intermediate certificate is missing: the Secret's tls.crt must have the leaf and "
+            f"each issuer: cat LEAF.pem INTERMEDIATE.pem > CHAIN.pem. Of a private one: {mend}"
+        )
+    return Fault("certificate", cause, detail, mend)
 
 
 _FIRST_TO_MEND = ("CertificateNameMismatch", "CertificateExpired", "CertificateNotYetValid", "CertificateUntrusted")

@@ -294,7 +294,8 @@ def test_a_certificate_that_does_not_serve_is_told_by_what_is_wrong(
 
     assert found.ends_the_run
     assert observed in found.observed
-    assert found.mend.startswith("Replace it: kubectl")
+    assert "Replace it: kubectl" in found.mend
+    assert found.mend.endswith("--dry-run=client -o yaml | kubectl -n default apply -f -")
     assert "PRIVATE" not in found.observed
 
 

@@ -1,7 +1,6 @@
 """Milvus is made fit by one Helm upgrade, and by none when it is fit already."""
 
 import base64
-import datetime as dt
 import gzip
 import json
 import shutil

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from tasks.core import annotations, names, status
 from tasks.core.checks.check import Check, failed, passed, skipped
 from tasks.core.checks.facts import Facts
-from tasks.core.checks.objects import Object
+from tasks.core.checks.objects import Object, annotate
 from tasks.core.checks.references import names_in
 
 
@@ -63,7 +63,14 @@ def _reserved(facts: Facts, place: str, wanted: str) -> Check:
     name = "StaticAddressCheck"
     if place in facts.made:
         return passed(name, place, "is reserved by this run", layer="compute")
-    mend = f"Reserve it: gcloud compute addresses create {wanted} --global --project {facts.cloud.project}"
+    project = f"--project {facts.cloud.project}"
+    # The forwarding rules keep the IP address of a reservation that is gone, and DNS leads there.
+    served = status.ingress_address(facts.ingress or {})
+    same = f" --addresses={served}" if served else ""
+    mend = f"Reserve it: gcloud compute addresses create {wanted} --global{same} {project}"
+    if facts.ingress is not None and wanted not in ("", facts.config.address):
+        right = annotate(facts.ingress, annotations.STATIC_IP_NAME, facts.config.address)
+        mend = f"Name the right one: {right}; see which there are: gcloud compute addresses list --global {project}"
     return failed(name, place, "there is no global address of this name", mend, layer="compute")
 
 

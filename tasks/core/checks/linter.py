@@ -163,12 +163,27 @@ def _of_backend_config(namespace: str, name: str, service: str, objects: Objects
     config = objects.get("BackendConfig", namespace, name)
     if config is None:
         seen = f"{_absence('BackendConfig', objects)}; {resource('Service', namespace, service)} names it"
-        mend = f"Make it, or name another: {_list(namespace, 'backendconfigs')}"
+        mend = _name_another(namespace, service, objects)
         yield failed("BackendConfigExistenceCheck", place, seen, mend)
         yield skipped("HealthCheckTimeoutCheck", place, "the BackendConfig does not exist")
         return
     yield passed("BackendConfigExistenceCheck", place, "exists")
     yield _health_check_timeout(config)
+
+
+def _name_another(namespace: str, service: str, objects: Objects) -> str:
+    """How to name one that is there; with its name where there is but one."""
+    there = [str(each["metadata"]["name"]) for each in objects.all("BackendConfig") if _in(namespace, each)]
+    found = objects.get("Service", namespace, service)
+    if not there or found is None:
+        return f"Make it: milvus-l7 provision, or by hand; see what there is: {_list(namespace, 'backendconfigs')}"
+    value = f'{{"default":"{there[0] if len(there) == 1 else "NAME"}"}}'
+    command = annotate(found, annotations.BACKEND_CONFIG, value)
+    return f"Make it, or name one that is there ({', '.join(there)}): {command}"
+
+
+def _in(namespace: str, document: Object) -> bool:
+    return str((document.get("metadata") or {}).get("namespace", "")) == namespace
 
 
 def _health_check_timeout(config: Object) -> Check:

@@ -28,6 +28,7 @@ def checks(facts: Facts) -> Iterator[Check]:
         yield _health_port(deployment)
         yield _readiness(deployment)
     for deployment in facts.deployments:
+        yield from _volumes(facts, deployment)
         yield _replicas(facts, deployment)
     if facts.deployments:
         yield from _settings(facts)
@@ -129,6 +130,23 @@ def _readiness(deployment: Object) -> Check:
     seen = "has no readiness probe, so that calls reach a Milvus that is still starting"
     mend = "Switch it on in the chart: readinessProbe.enabled=true"
     return failed(name, place, seen, mend, layer="milvus", blocks=False)
+
+
+def _volumes(facts: Facts, deployment: Object) -> Iterator[Check]:
+    """A ConfigMap that a new Pod would wait for; a release that is upgraded anyway brings its own back."""
+    name, place = "VolumeSourceCheck", named(deployment)
+    if facts.planned or "ConfigMap" in facts.objects.unread:
+        return
+    volumes = deployment["spec"]["template"]["spec"].get("volumes") or []
+    sources = [volume["configMap"] for volume in volumes if volume.get("configMap")]
+    wanted = [str(source.get("name", "")) for source in sources if not source.get("optional")]
+    gone = [each for each in wanted if facts.objects.get("ConfigMap", facts.namespace, each) is None]
+    if not gone:
+        yield passed(name, place, f"mounts {', '.join(wanted) or 'no ConfigMap'}", layer="milvus")
+        return
+    apply = f"helm -n {facts.namespace} get manifest {facts.config.release} | kubectl -n {facts.namespace} apply -f -"
+    seen = f"mounts configmap {', '.join(gone)}, which does not exist: no Pod of it starts any more"
+    yield failed(name, place, seen, f"Make it again, as the release has it: {apply}", layer="milvus")
 
 
 def _replicas(facts: Facts, deployment: Object) -> Check:

@@ -31,6 +31,13 @@ _WELL: dict[Subject, str] = {
     "chain": "the chain is in order, and the key is the leaf's",
     "leaf": "key, signature and usage are such as a global load balancer takes",
 }
+_BEFORE: dict[Subject, str] = {
+    "file": "It must be PEM: openssl x509 -in CERTIFICATE -out CHAIN.pem. ",
+    "key": "It must be PEM without a passphrase: openssl pkey -in KEY -out KEY.pem. ",
+    "chain": "The leaf comes first, then each issuer: cat LEAF.pem INTERMEDIATE.pem > CHAIN.pem. ",
+    "leaf": "Have it issued for a key such as: openssl ecparam -name prime256v1 -genkey -noout -out KEY.pem. ",
+}
+"""What has to be done before the Secret is replaced."""
 
 
 def checks(facts: Facts) -> Iterator[Check]:
@@ -58,15 +65,16 @@ def _of_secret(facts: Facts, name: str, place: str) -> Iterator[Check]:
         yield _failed("TlsSecretExistenceCheck", place, "does not exist", mend)
         return
     yield _passed("TlsSecretExistenceCheck", place, "exists")
+    replace = f"{make} --dry-run=client -o yaml | kubectl -n {facts.namespace} apply -f -"
     missing = [key for key in ("tls.crt", "tls.key") if not _pem(live, key)]
     if missing:
         seen = f"has no {' and no '.join(missing)}, the keys that GKE reads"
-        yield _failed("TlsSecretContentCheck", place, seen, f"Put tls.crt and tls.key into it: {make}")
+        yield _failed("TlsSecretContentCheck", place, seen, f"Put tls.crt and tls.key into it: {replace}")
         return
     yield _passed("TlsSecretContentCheck", place, "has tls.crt and tls.key")
     # Another Secret beside the configured one may be for other names.
     domains = facts.config.domains if name == facts.config.tls_secret else ()
-    yield from _of_certificate(facts, live, place, domains, f"Replace it: {make}")
+    yield from _of_certificate(facts, live, place, domains, f"Replace it: {replace}")
 
 
 def _of_certificate(facts: Facts, live: Object, place: str, domains: tuple[str, ...], mend: str) -> Iterator[Check]:
@@ -75,7 +83,7 @@ def _of_certificate(facts: Facts, live: Object, place: str, domains: tuple[str, 
         if subject not in found:
             yield skipped(name, place, "the certificate cannot be read", layer="certificate")
         elif texts := found[subject]:
-            yield _failed(name, place, "; ".join(texts), mend)
+            yield _failed(name, place, "; ".join(texts), f"{_BEFORE.get(subject, '')}{mend}")
         elif subject == "lifetime":
             yield _expiry(facts, live, place, mend)
         elif subject == "domains":

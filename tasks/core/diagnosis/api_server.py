@@ -87,6 +87,7 @@ def of_refusal(http_status: int, body: Mapping[str, Any]) -> Finding:
     # An apply whose fields do not fit the schema is answered with 500, and would be for ever.
     if http_status == 429 or (http_status >= 500 and "typed patch object" not in message):
         seen = f"the API server answered {http_status} ({message})"
-        return Finding(Outlook.RETRY, "network", "Unreachable", seen, "It may pass by itself; run again.")
+        mend = "It may pass by itself; run again. See how it is: kubectl get --raw='/readyz?verbose'"
+        return Finding(Outlook.RETRY, "network", "Unreachable", seen, mend)
     mend = "The API server refuses the object; the message names the field."
     return Finding(Outlook.STOP, "kubernetes", "ResourceFailed", message, mend)

@@ -18,6 +18,7 @@ _OPERATION = re.compile(r"\((?P<status>\d{3})\), errors: \((?P<code>[A-Z][A-Z0-9
 _QUOTA = re.compile(r"[Qq]uota '(?P<metric>[\w.:/-]+)' exceeded")
 _PERMISSION = re.compile(r"Required '(?P<permission>[\w.]+)' permission(?: for '(?:projects/)?(?P<project>[\w.:-]+))?")
 _PROJECT = re.compile(r"\bprojects/(?P<project>[\w.:-]+)")
+_MISSING_PROJECT = re.compile(r"The resource 'projects/[^/']+' was not found")
 _IN_USE_ADDRESS = re.compile(r"IPAddress.* being used by|IP address is in[- ]use", re.DOTALL)
 
 
@@ -118,6 +119,13 @@ _ADDRESS_IN_USE = _Row(
     "One address serves one load balancer. See who has it: gcloud compute addresses list --global{project_flag} "
     "--format='table(name,address,users)'; free it, or name another address.",
 )
+_NO_PROJECT = _Row(
+    Outlook.STOP,
+    "ProjectNotFound",
+    (),
+    "There is none, or it is not shown to us; give another as project: gcloud projects describe {project}; gcloud "
+    "projects list",
+)
 _UNKNOWN = _Row(
     Outlook.WAIT,
     "UnknownComputeError",
@@ -160,6 +168,8 @@ def _row(http_status: int, reason: str, message: str) -> _Row:
     if http_status == 401:  # its reason is "required" when there was no token at all
         return _BY_CAUSE["Unauthenticated"]
     row = _BY_REASON.get(_folded(reason))
+    if http_status == 404 and _MISSING_PROJECT.search(message):
+        return _NO_PROJECT
     if _IN_USE_ADDRESS.search(message):
         return _ADDRESS_IN_USE
     if row is None or (row.cause == "InvalidRequest" and "being used by" in message):

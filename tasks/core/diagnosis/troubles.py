@@ -24,6 +24,7 @@ from tasks.core.errors import (
     ResourceFailed,
     Unreachable,
 )
+from tasks.core.ladder import Fault
 from tasks.core.progress import Change
 
 PROVISION = "Bring it back: milvus-l7 provision with the same configuration; or change the configuration."
@@ -120,6 +121,18 @@ def of_finding(finding: Finding, resource: str, source: Source) -> Trouble:
         resource=resource,
         observed=finding.observed,
         mend=finding.mend,
+    )
+
+
+def of_name(fault: Fault, domain: str) -> Trouble:
+    """A name that leads elsewhere, or nowhere."""
+    return Trouble(
+        source=Source.NAME,
+        layer=fault.owner,
+        cause=fault.cause,
+        resource=f"domain {domain}",
+        observed=fault.detail,
+        mend=fault.mend,
     )
 
 

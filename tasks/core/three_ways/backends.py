@@ -77,6 +77,14 @@ def _settings(sides: Sides, service: Resource) -> Iterator[Row]:
         policy = config.security_policy_name
         seen = status.tail(str(service.get("securityPolicy") or ""))
         wanted.append(("securityPolicy", policy, "securityPolicy.name", seen, f"--security-policy='{policy}'"))
+    yield Row(
+        "iap.enabled",
+        intent=False,
+        part=f"backendServices/{name}",
+        compute=bool(_at(service, "iap.enabled")),
+        # What the BackendConfig leaves out, GKE leaves alone (ingress-gce pkg/backends/features/iap.go).
+        mend=f"No gRPC client can log in there: {update} --iap=disabled --project={sides.compute.project}",
+    )
     for field, intent, path, seen, flag in wanted:
         yield _of_backend_config(sides, field, intent, path, f"backendServices/{name}", seen, f"{update} {flag}")
 
