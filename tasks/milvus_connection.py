@@ -117,7 +117,7 @@ def _target(config: LoadBalancerConfig, address: str, fingerprint: str) -> proof
         expected_fingerprints=frozenset([fingerprint] if fingerprint else []),
         dns_servers=settings.dns_servers(),
         dns_required=config.certificate_mode is CertificateMode.GOOGLE_MANAGED,
-        credentials=_credentials(config),
+        credentials=credentials(config),
         credentials_source=f"secret {config.namespace}/{config.milvus_credentials_secret}",
         proof_writes=config.proof_writes,
         long_call_seconds=config.long_call_seconds if allowed else 0,
@@ -136,8 +136,12 @@ def _trust(config: LoadBalancerConfig) -> bytes | None:
     return tls_secret.trust_root(_secret(config))
 
 
-def _credentials(config: LoadBalancerConfig) -> tuple[str, str] | None:
-    """User and password of the named Secret; they go to the client and nowhere else."""
+def credentials(config: LoadBalancerConfig) -> tuple[str, str] | None:
+    """User and password of the named Secret; they go to the client and nowhere else.
+
+    Raises:
+        Missing: there is no such Secret, or it has not both.
+    """
     name = config.milvus_credentials_secret
     if not name:
         return None

@@ -9,7 +9,7 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import access, callback, checks, exposure, looking, planning, polling, steps
+from tasks import access, callback, checks, exposure, looking, milvus_connection, planning, polling, steps
 from tasks.clients.readers import ClusterReader, ComputeReader
 from tasks.core import names, progress, status
 from tasks.core.checks import Check, Result, failed, passed, plaintext_clients, quotas
@@ -86,6 +86,7 @@ def judge(cluster: ClusterReader, config: LoadBalancerConfig) -> tuple[Facts, Sn
         *_told(plan),
         *plaintext_clients.checks(facts),
         *quotas.checks(plan.planned),
+        *_credentials(config),
         *rights,
         *checks.of_domains(facts),
         *looks.get("doors", ()),
@@ -131,7 +132,7 @@ def _told(plan: Plan) -> list[Check]:
     return checks.once([*found, *planned])
 
 
-_KEPT_AS_THEY_ARE = ("IngressClassCheck",)
+_KEPT_AS_THEY_ARE = ("IngressClassCheck", "IngressDeletionCheck")
 """Faults that say whose an object is: a run would win by force, and somebody wanted it so."""
 
 
@@ -174,6 +175,19 @@ def _all_of(look: Look, cluster: ClusterReader, config: LoadBalancerConfig) -> l
 def as_error(check: Check) -> ResourceFailed:
     """A failed check as the error that ends a run."""
     return ResourceFailed(check.resource, check.observed, check.mend, check.layer, check.cause)
+
+
+def _credentials(config: LoadBalancerConfig) -> Iterator[Check]:
+    """The Secret that the proof will need: without it Milvus would restart and the Ingress stand for nothing."""
+    if not config.milvus_credentials_secret:
+        return
+    try:
+        milvus_connection.credentials(config)
+    except ProvisioningError as error:
+        yield checks.of_problem(error)
+        return
+    place = f"secret {config.namespace}/{config.milvus_credentials_secret}"
+    yield passed("CredentialsSecretCheck", place, "has a user name and a password", layer="client")
 
 
 def _milvus_service(facts: Facts, seen: Snapshot) -> Iterator[Check]:

@@ -47,7 +47,9 @@ class Compute:
                 found = client.get(
                     request={"project": self.project, argument: name}, retry=None, timeout=_TIMEOUT_SECONDS
                 )
-            except NotFound:
+            except NotFound as error:
+                if diagnosis.of_compute_error(404, "", error.message).outlook is Outlook.STOP:
+                    raise  # the project itself is not there
                 return None
         return _as_dict(found)
 

@@ -163,6 +163,7 @@ ADDRESS_IN_USE = "Invalid value for field 'resource.IPAddress': '34.1.2.3'. Addr
         (403, "CONCURRENT_OPERATIONS_QUOTA_EXCEEDED", "Too many operations", (RETRY, "RateLimited")),
         (429, "", "Too Many Requests", (RETRY, "RateLimited")),
         (404, "notFound", "The resource 'projects/p/global/urlMaps/x' was not found", (WAIT, "NotFound")),
+        (404, "notFound", "The resource 'projects/nobodys' was not found", (STOP, "ProjectNotFound")),
         (404, "RESOURCE_NOT_FOUND", "The resource 'projects/p/global/urlMaps/x' was not found", (WAIT, "NotFound")),
         (409, "alreadyExists", "The resource 'x' already exists", (RETRY, "AlreadyExists")),
         (409, "RESOURCE_ALREADY_EXISTS", "The resource 'x' already exists", (RETRY, "AlreadyExists")),

@@ -63,3 +63,10 @@ def no_release(_world: World) -> Iterator[None]:
 @contextmanager
 def no_existing_secret(_world: World) -> Iterator[None]:
     yield
+
+
+@known_before("the project is another one", "§9.4", layer="compute", cause="ProjectNotFound", mend="gcloud projects",
+              project="nobodys-project")  # fmt: skip
+@contextmanager
+def another_project(_world: World) -> Iterator[None]:
+    yield

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tasks.core import certificates
+from tasks.clients import kubernetes
+from tasks.core import certificates, names
 from tests.faults.fault import fault
+from tests.faults.site import Site
 from tests.tasks.world import World
 
 BROUGHT: dict[str, Any] = {"certificate_mode": "existing-secret", "certificate_secret": "brought-along"}
@@ -63,4 +65,27 @@ def key_of_another(world: World) -> Iterator[None]:
 @contextmanager
 def stuck(world: World) -> Iterator[None]:
     with world.armed("certificate-stuck"):
+        yield
+
+
+@fault("the Secret was renewed and is not served yet", "C6; §6.7", layer="compute", cause="Drifted", mend="touched=",
+       seen="sslCertificates")  # fmt: skip
+@contextmanager
+def renewed(site: Site) -> Iterator[None]:
+    certificate, key = made(site.domain)
+    with site.armed("controller-off"), in_secret(site, **{"tls.crt": certificate, "tls.key": key}):
+        yield
+
+
+@fault("the key alone was replaced", "§6.7; C6", layer="certificate", cause="CertificateChain", mend="apply -f -")
+@contextmanager
+def another_key(site: Site) -> Iterator[None]:
+    with in_secret(site, **{"tls.key": made(site.domain)[1]}):
+        yield
+
+
+@contextmanager
+def in_secret(site: Site, **data: bytes) -> Iterator[None]:
+    change = {"data": {key: base64.b64encode(value).decode() for key, value in data.items()}}
+    with site.edited(kubernetes.SECRET, change, name=names.certificate(site.release)):
         yield

@@ -7,6 +7,7 @@ from typing import Any
 from tasks.clients import kubernetes
 from tasks.core import names
 from tests.faults.fault import fault
+from tests.faults.of_certificates import made
 from tests.faults.site import Site, backend_config
 
 GOOGLE_MANAGED: dict[str, Any] = {"certificate_mode": "google-managed", "dns_managed_zone": "sandbox-zone"}
@@ -272,3 +273,87 @@ def no_endpoints(site: Site) -> Iterator[None]:
         site.without_endpoints()
         yield
     site.restarted()
+
+
+# --- parts that somebody deleted or led elsewhere (row 11) -----------------------------------------------------------
+
+
+@fault("the forwarding rule of port 443 was deleted", "row 11; §14 no answer",
+       layer="compute", cause="Drifted", mend="kubectl", seen="portRange: 443-443")  # fmt: skip
+@contextmanager
+def no_forwarding_rule(site: Site) -> Iterator[None]:
+    with site.armed("controller-off"):
+        site.compute("DELETE", f"global/forwardingRules/{site.part('https-forwarding-rule')}")
+        yield
+
+
+@fault("the URL map leads another host to Milvus", "§14 404 / UNIMPLEMENTED",
+       layer="compute", cause="Drifted", mend="kubectl", seen="pathMatchers")  # fmt: skip
+@contextmanager
+def host_in_compute(site: Site) -> Iterator[None]:
+    path = f"global/urlMaps/{site.part('url-map')}"
+    (rule,) = site.compute("GET", path)["hostRules"]
+    with site.armed("controller-off"), site.patched(path, {"hostRules": [rule | {"hosts": ["old.example"]}]}):
+        yield
+
+
+@fault("the backend service has no groups any more", "§14 backends Unknown; B9",
+       layer="compute", cause="Drifted", mend="kubectl", seen="backends")  # fmt: skip
+@contextmanager
+def no_groups(site: Site) -> Iterator[None]:
+    with site.armed("controller-off"), edited_backend_service(site, {"backends": []}):
+        yield
+
+
+@fault("the reservation of the address was deleted", "B6; §6.8",
+       layer="compute", cause="StaticAddress", mend="--addresses=127.")  # fmt: skip
+@contextmanager
+def no_reservation(site: Site) -> Iterator[None]:
+    path = f"global/addresses/{site.service}"
+    was = site.compute("GET", path)
+    with site.armed("controller-off"):
+        site.compute("DELETE", path)
+        yield
+        again = {key: was[key] for key in ("name", "address", "description") if key in was}
+        site.compute("POST", "global/addresses", again)
+
+
+@fault("the target proxy shows somebody else's certificate", "C6; §14 CERTIFICATE_VERIFY_FAILED",
+       layer="compute", cause="Drifted", mend="kubectl", seen="sslCertificates")  # fmt: skip
+@contextmanager
+def certificate_in_compute(site: Site) -> Iterator[None]:
+    certificate, key = made(site.domain)
+    body = {"name": "theirs", "certificate": certificate.decode(), "privateKey": key.decode()}
+    verb = f"targetHttpsProxies/{site.part('https-target-proxy')}/setSslCertificates"
+    before = site.compute("GET", f"global/targetHttpsProxies/{site.part('https-target-proxy')}")["sslCertificates"]
+    with site.armed("controller-off"), site.made("global/sslCertificates", body):
+        site.compute("POST", verb, {"sslCertificates": ["global/sslCertificates/theirs"]})
+        yield
+        site.compute("POST", verb, {"sslCertificates": before})
+
+
+@fault("Identity-Aware Proxy was switched on in Compute", "§4.1; row 11",
+       layer="compute", cause="Drifted", mend="--iap=disabled", seen="iap.enabled")  # fmt: skip
+@contextmanager
+def iap_in_compute(site: Site) -> Iterator[None]:
+    with site.armed("controller-off"), edited_backend_service(site, {"iap": {"enabled": True}}):
+        yield
+        edit = {"iap": {"enabled": False}}
+        site.compute("PATCH", f"global/backendServices/{site.backend_service}", edit)
+
+
+# --- names, where Google does not issue (gke.md §14; C2, D4) ---------------------------------------------------------
+
+
+@fault("the record leads elsewhere", "D4", layer="dns", cause="DnsPointsElsewhere", mend="remove 192.0.2.7")
+@contextmanager
+def record_elsewhere(site: Site) -> Iterator[None]:
+    with site.recorded("A", "192.0.2.7"):
+        yield
+
+
+@fault("the zone cannot be asked", "C1", layer="dns", cause="DnsNotAnswered", mend="dig", seen="SERVFAIL")
+@contextmanager
+def servfail(site: Site) -> Iterator[None]:
+    with site.armed("dns-servfail"):
+        yield

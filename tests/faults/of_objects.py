@@ -7,6 +7,7 @@ from tasks.clients import kubernetes
 from tasks.core import annotations, names
 from tests.faults.fault import fault
 from tests.faults.site import APP_PROTOCOLS, BACKEND_CONFIG, NEG, Site, backend_config
+from tests.tasks.world import World
 
 SERVICE, INGRESS, SECRET = kubernetes.SERVICE, kubernetes.INGRESS, kubernetes.SECRET
 
@@ -246,3 +247,168 @@ def pre_shared_missing(site: Site) -> Iterator[None]:
 def address_of_nobody(site: Site) -> Iterator[None]:
     with site.annotated(INGRESS, annotations.STATIC_IP_NAME, "nobody-reserved-this"):
         yield
+
+
+# --- the Service itself (B9, F1) ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def milvus_port(site: Site, **change: object) -> Iterator[None]:
+    """The port of gRPC edited; a list is patched as a whole."""
+    before = site.read(SERVICE)["spec"]["ports"]
+    ports = [port | change if port["port"] == 19530 else port for port in before]
+    site.patch(SERVICE, {"spec": {"ports": ports}})
+    try:
+        yield
+    finally:
+        site.patch(SERVICE, {"spec": {"ports": before}})
+
+
+@fault("the Service selects nobody", "§14 backends Unknown; B9",
+       layer="kubernetes", cause="ServiceSelector", mend="set selector service")  # fmt: skip
+@contextmanager
+def selects_nobody(site: Site) -> Iterator[None]:
+    with site.edited(SERVICE, {"spec": {"selector": {"component": "proxy"}}}):
+        yield
+
+
+@fault("the Service leads to a port of nobody", "§14 HEALTHY but 502; B1",
+       layer="milvus", cause="ContainerPort", mend="patch service")  # fmt: skip
+@contextmanager
+def target_port_of_nobody(site: Site) -> Iterator[None]:
+    with milvus_port(site, targetPort=19999):
+        yield
+
+
+@fault("the Service's port was renamed", "§2.5; B2", layer="kubernetes", cause="AppProtocolPortName",
+       mend='{"grpc":"HTTP2"}')  # fmt: skip
+@contextmanager
+def port_renamed(site: Site) -> Iterator[None]:
+    with milvus_port(site, name="grpc"):
+        yield
+
+
+@fault("the Service was deleted", "§14 Translate; B3", layer="kubernetes", cause="ServiceExistence",
+       mend="helm -n default get manifest my-release | kubectl")  # fmt: skip
+@contextmanager
+def no_service(site: Site) -> Iterator[None]:
+    with site.deleted(SERVICE, site.service):
+        yield
+
+
+@fault("the Service has a Layer-4 load balancer again", "F2; §10.6", layer="kubernetes", cause="Drifted",
+       mend="provision", seen="spec.type")  # fmt: skip
+@contextmanager
+def layer_4_again(site: Site) -> Iterator[None]:
+    with site.edited(SERVICE, {"spec": {"type": "LoadBalancer"}}):
+        yield
+
+
+@fault("the ConfigMap of Milvus was deleted", "B3", layer="milvus", cause="VolumeSource",
+       mend="helm -n default get manifest my-release | kubectl")  # fmt: skip
+@contextmanager
+def no_config_map(site: Site) -> Iterator[None]:
+    with site.deleted(kubernetes.CONFIG_MAP, site.service):
+        yield
+
+
+# --- more of the BackendConfig and the FrontendConfig ---------------------------------------------------------------
+
+
+@fault("Identity-Aware Proxy was switched on", "§4.1", layer="kubernetes", cause="Iap", mend="kubectl")
+@contextmanager
+def iap(site: Site) -> Iterator[None]:
+    change = {"spec": {"iap": {"enabled": True, "oauthclientCredentials": {"secretName": "oauth"}}}}
+    with site.edited(kubernetes.BACKEND_CONFIG, change, name=backend_config(site)):
+        yield
+
+
+@fault("the BackendConfig names a security policy that there is not", "D1; B3",
+       layer="compute", cause="SecurityPolicyExistence", mend="gcloud compute security-policies")  # fmt: skip
+@contextmanager
+def security_policy_of_nobody(site: Site) -> Iterator[None]:
+    change = {"spec": {"securityPolicy": {"name": "nobody-made-this"}}}
+    with site.edited(kubernetes.BACKEND_CONFIG, change, name=backend_config(site)):
+        yield
+        site.patch(kubernetes.BACKEND_CONFIG, {"spec": {"securityPolicy": None}}, name=backend_config(site))
+
+
+@fault("the FrontendConfig names an SSL policy that there is not", "B3",
+       layer="compute", cause="SslPolicyExistence", mend="gcloud compute ssl-policies")  # fmt: skip
+@contextmanager
+def ssl_policy_of_nobody(site: Site) -> Iterator[None]:
+    with site.edited(
+        kubernetes.FRONTEND_CONFIG,
+        {"spec": {"sslPolicy": "nobody-made-this"}},
+        name=names.frontend_config(site.release),
+    ):
+        yield
+
+
+# --- more of the Ingress ---------------------------------------------------------------------------------------------
+
+
+@fault("the Ingress names a global and a regional address", "§2.3",
+       layer="ingress", cause="StaticIpAnnotation", mend="kubectl")  # fmt: skip
+@contextmanager
+def two_addresses(site: Site) -> Iterator[None]:
+    with site.annotated(INGRESS, annotations.REGIONAL_STATIC_IP_NAME, "somewhere"):
+        yield
+
+
+@fault("the Ingress names the address of another load balancer", "§6.4; B6",
+       layer="compute", cause="StaticAddressUse", mend="address_name")  # fmt: skip
+@contextmanager
+def address_in_use(site: Site) -> Iterator[None]:
+    url_map = f"global/urlMaps/{site.part('url-map')}"
+    rule = {"name": "theirs", "portRange": "443", "IPProtocol": "TCP", "target": "global/targetHttpProxies/theirs"}
+    with (
+        site.made("global/addresses", {"name": "theirs"}) as theirs,
+        site.made("global/targetHttpProxies", {"name": "theirs", "urlMap": url_map}),
+        site.made("global/forwardingRules", rule | {"IPAddress": theirs["address"]}),
+        site.annotated(INGRESS, annotations.STATIC_IP_NAME, "theirs"),
+    ):
+        yield
+
+
+@fault("two rules of the Ingress are for one host", "§6.6; B3",
+       layer="ingress", cause="RuleHostOverwrite", mend="kubectl")  # fmt: skip
+@contextmanager
+def two_rules(site: Site) -> Iterator[None]:
+    rules = site.read(INGRESS)["spec"]["rules"]
+    with site.edited(INGRESS, {"spec": {"rules": [*rules, *rules]}}):
+        yield
+
+
+@fault("kubectl replace wiped the annotations of the Ingress", "§2.4; F1",
+       layer="kubernetes", cause="Drifted", mend="provision", seen="allow-http")  # fmt: skip
+@contextmanager
+def annotations_wiped(site: Site) -> Iterator[None]:
+    wiped = dict.fromkeys(site.marks) | {annotations.INGRESS_CLASS: "gce"}
+    with site.armed("controller-off"), site.edited(INGRESS, {"metadata": {"annotations": wiped}}):
+        yield
+
+
+@fault("Milvus was made the default backend", "D2; A9",
+       layer="kubernetes", cause="Drifted", mend="/spec/defaultBackend", seen="defaultService")  # fmt: skip
+@contextmanager
+def default_backend(site: Site) -> Iterator[None]:
+    backend = {"service": {"name": site.service, "port": {"number": 19530}}}
+    with site.edited(INGRESS, {"spec": {"defaultBackend": backend}}):
+        yield
+
+
+@fault("the Ingress is on its way out", "§14 Ingress stuck deleting; §6.9",
+       where="world", layer="ingress", cause="IngressDeletion", mend="describe ingress")  # fmt: skip
+@contextmanager
+def ingress_going(world: World) -> Iterator[None]:
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": world.service, "finalizers": ["example.com/somebody-elses"]},
+        "spec": {"defaultBackend": {"service": {"name": world.service, "port": {"number": 19530}}}},
+    }
+    world.write(ingress)
+    world.cluster.delete(INGRESS, world.namespace, world.service)
+    yield
+    world.patch(INGRESS, {"metadata": {"finalizers": None}})

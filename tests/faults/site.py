@@ -1,5 +1,6 @@
 """Where faults are injected: a release of the sandbox, and the hands of a user who breaks it."""
 
+import datetime as dt
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,6 +109,18 @@ class Site(World):
         containers = (pod.get("status") or {}).get("containerStatuses") or []
         return bool(containers) and all(state in (each.get("state") or {}) for each in containers)
 
+    @contextmanager
+    def complained(self, message: str, *, minutes_ago: float = 0) -> Iterator[None]:
+        """What the Ingress controller has said some time ago."""
+        moment = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes_ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        name = f"{self.service}.{time.monotonic_ns():x}"
+        about = {"kind": "Ingress", "namespace": self.namespace, "name": self.service}
+        event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": name}, "involvedObject": about}
+        said = {"type": "Warning", "reason": "Sync", "message": message}
+        self.write(event | said | {"firstTimestamp": moment, "lastTimestamp": moment})
+        yield
+        self.cluster.delete(kubernetes.EVENT, self.namespace, name)
+
     # --- what a user does in Compute and DNS -----------------------------------------------------------------------
 
     def compute(self, method: str, path: str, body: Json | None = None) -> Json:
@@ -133,6 +146,21 @@ class Site(World):
             yield
         finally:
             self.compute("PATCH", path, _back(change, before))
+
+    @contextmanager
+    def made(self, collection: str, body: Json) -> Iterator[Json]:
+        """A Compute resource that somebody makes, until it is in nobody's way any more."""
+        self.compute("POST", collection, body)
+        path = f"{collection}/{body['name']}"
+        try:
+            yield self.compute("GET", path)
+        finally:
+            eventually(lambda: not self.compute("GET", path).get("users"))
+            self.compute("DELETE", path)
+
+    def part(self, mark: str) -> str:
+        """Name of a part of the load balancer, by the controller's annotation."""
+        return self.marks[f"ingress.kubernetes.io/{mark}"]
 
     # --- whether it is well ---------------------------------------------------------------------------------------
 
