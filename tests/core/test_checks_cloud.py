@@ -26,8 +26,8 @@ ADDRESS = f"addresses/{NAME}"
 
 def named(*documents: Json, resources: Json | None = None, planned: bool = False, **more: Any) -> list[Check]:
     known = {ADDRESS: an_address()} | (resources or {})
-    made = more.pop("made", frozenset())
-    facts = some_facts(list(documents), cloud=Cloud("project-1", known, **more), planned=planned, made=made)
+    mine = {key: more.pop(key) for key in ("made", "address_name") if key in more}
+    facts = some_facts(list(documents), cloud=Cloud("project-1", known, **more), planned=planned, **mine)
     return list(cloud.checks(facts))
 
 
@@ -73,6 +73,24 @@ def test_an_address_that_is_missing_is_told_unless_this_run_reserves_it() -> Non
 
     assert f"gcloud compute addresses create {NAME} --global" in live.mend
     assert planned.observed == "is reserved by this run"
+
+
+def test_a_reservation_that_is_gone_is_made_of_the_address_that_is_served() -> None:
+    served = an_ingress() | {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}}}
+
+    found = result(named(served, resources={ADDRESS: None}), "StaticAddressCheck")
+
+    assert f"gcloud compute addresses create {NAME} --global --addresses=203.0.113.7" in found.mend
+
+
+def test_a_name_of_nobodys_address_is_set_back() -> None:
+    ingress = an_ingress({annotations.STATIC_IP_NAME: "mistyped"})
+
+    found = result(
+        named(ingress, resources={"addresses/mistyped": None}, address_name="mistyped"), "StaticAddressCheck"
+    )
+
+    assert f"annotate --overwrite ingress {NAME} '{annotations.STATIC_IP_NAME}={NAME}'" in found.mend
 
 
 def test_a_regional_address_of_the_name_is_told_as_such() -> None:

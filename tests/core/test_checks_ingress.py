@@ -264,6 +264,17 @@ def test_a_missing_secret_is_told_with_the_command_that_makes_it() -> None:
     assert "milvus-l7 provision" in ours.mend
 
 
+def test_an_ingress_that_is_going_is_told_with_what_holds_it() -> None:
+    going = an_ingress()
+    going["metadata"] |= {"deletionTimestamp": "2026-11-22T10:00:00Z", "finalizers": ["networking.gke.io/x"]}
+
+    found = result(shape(going), "IngressDeletionCheck", INGRESS)
+
+    assert found.ends_the_run
+    assert "held by networking.gke.io/x" in found.observed
+    assert f"kubectl -n default describe ingress {NAME}" in found.mend
+
+
 @pytest.mark.parametrize(
     ("rule", "observed", "pair"),
     [

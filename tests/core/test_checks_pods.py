@@ -102,6 +102,23 @@ def test_a_service_that_selects_nobody_is_told_with_the_right_selector() -> None
     assert not [check for check in found if check.name == "ContainerPortCheck"]
 
 
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        pytest.param({"name": "milvus-config"}, FAILED, id="gone"),
+        pytest.param({"name": "milvus-config", "optional": True}, PASSED, id="optional"),
+        pytest.param({"name": NAME}, PASSED, id="there"),
+    ],
+)
+def test_a_config_map_that_no_pod_finds_is_told(source: Json, wanted: str) -> None:
+    mounting = a_deployment(volumes=[{"name": "config", "configMap": source}, {"name": "data", "emptyDir": {}}])
+
+    found = result(pods(mounting, an_object("ConfigMap", NAME)), "VolumeSourceCheck")
+
+    assert found.result is wanted
+    assert wanted is PASSED or "helm -n default get manifest my-release | kubectl" in found.mend
+
+
 def test_without_a_deployment_nobody_can_say_whom_the_service_should_select() -> None:
     found = pods(a_service(selector={"app": "other"}), deployments=())
 

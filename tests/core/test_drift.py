@@ -130,6 +130,17 @@ def a_proxy(name: str, url_map: str) -> Json:
     return {"kind": kind, "name": name, "urlMap": f"{LINK}/global/urlMaps/{url_map}"}
 
 
+def test_a_proxy_that_asks_for_a_login_is_switched_off_by_hand() -> None:
+    """GKE leaves alone what the BackendConfig leaves out."""
+    service = compute()[f"backendServices/{NEG}"]
+    assert service is not None
+
+    (found,) = drift(changed(f"backendServices/{NEG}", service | {"iap": {"enabled": True}}))
+
+    assert (found.field, found.compute) == ("iap.enabled", "true")
+    assert f"gcloud compute backend-services update {NEG} --global --iap=disabled --project=p" in found.mend
+
+
 def drift(sides: Sides) -> list[Deviation]:
     return three_ways.deviations(sides)
 

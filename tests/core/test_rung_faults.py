@@ -1,5 +1,6 @@
 """What each way of breaking means, whose job it is, and what to do next."""
 
+import dataclasses
 import datetime as dt
 import errno
 
@@ -110,6 +111,36 @@ def test_a_server_that_cannot_be_reached_is_told_and_no_fault_while_others_answe
     assert dns_faults.told(answers) == "here, 8.8.8.8, public (does not answer)"
 
 
+SERVFAIL = Answer("127.0.0.1", error="does not answer: Server Do53:127.0.0.1@53 answered SERVFAIL")
+
+
+@pytest.mark.parametrize(
+    ("answers", "written", "cause"),
+    [
+        pytest.param([Answer("here", ("192.0.2.7",))], False, "DnsPointsElsewhere", id="elsewhere"),
+        pytest.param([Answer("here", (ADDRESS, "192.0.2.7"))], False, "DnsPointsElsewhere", id="there and elsewhere"),
+        pytest.param([Answer("here", (ADDRESS, "2001:db8::1"))], False, "StrayAaaaRecord", id="stray AAAA"),
+        pytest.param([Answer("here", alias="gone.example")], False, "DnsRecordMissing", id="alias of nobody"),
+        pytest.param([Answer("here")], True, "DnsRecordMissing", id="ours, taken away"),
+        pytest.param([SERVFAIL], False, "DnsNotAnswered", id="a zone that cannot be asked"),
+        pytest.param([Answer("here")], False, None, id="no record, and nobody promised one"),
+        pytest.param([Answer("here", error="does not answer: timed out")], False, None, id="nobody answers here"),
+        pytest.param([Answer("here", (ADDRESS,))], False, None, id="right"),
+        pytest.param([Answer("here", ("203.0.113.99",))], False, None, id="the address that it has for now"),
+        pytest.param(
+            [Answer("here", ("192.0.2.7",)), Answer("ns1", (ADDRESS,), asked=Asked.AUTHORITATIVE)], False, None,
+            id="an old answer in a cache",
+        ),
+    ],
+)  # fmt: skip
+def test_a_name_that_nobody_needs_is_told_where_it_misleads(
+    answers: list[Answer], written: bool, cause: str | None
+) -> None:
+    fault = dns_faults.misleading(DOMAIN, [ADDRESS, "203.0.113.99"], answers, written=written)
+
+    assert (fault.cause if fault else None) == cause
+
+
 def test_what_others_answer_does_not_count_where_dns_is_not_required() -> None:
     """A name in a private zone is nobody else's business."""
     answers = [HERE, Answer("8.8.8.8", asked=Asked.PUBLIC)]
@@ -170,6 +201,16 @@ def test_a_certificate_that_is_not_accepted(
 
     assert (fault.owner, fault.cause) == ("certificate", cause)
     assert all(part in fault.detail for part in parts)
+
+
+def test_an_issuer_that_is_missing_may_be_an_intermediate_that_the_secret_has_not() -> None:
+    leaf = dataclasses.replace(shown(), self_signed=False)
+
+    fault = tls_faults.verify_fault(20, "unable to get local issuer", DOMAIN, leaf, NOW, own_trust=False)
+
+    assert fault.cause == "CertificateUntrusted"
+    assert "cat LEAF.pem INTERMEDIATE.pem > CHAIN.pem" in fault.mend
+    assert "server_pem_path" in fault.mend
 
 
 def test_an_untrusted_certificate_tells_how_clients_may_trust_it() -> None:
