@@ -137,6 +137,7 @@ def _lint(facts: Facts) -> Iterator[Check]:
 
 
 _ALL: tuple[Callable[[Facts], Iterator[Check]], ...] = (
+    ingress_shape.of_all,
     _lint,
     service_port.checks,
     ingress_shape.checks,

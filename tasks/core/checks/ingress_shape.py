@@ -26,8 +26,7 @@ def checks(facts: Facts) -> Iterator[Check]:
     ingress = facts.ingress
     if ingress is None:
         return
-    yield _deletion(ingress)
-    yield _class(ingress)
+    yield from of_all(facts)
     yield _hosts(facts, ingress)
     yield _paths(facts, ingress)
     yield _tls_secret_names(ingress)
@@ -35,6 +34,13 @@ def checks(facts: Facts) -> Iterator[Check]:
     yield _allow_http(ingress)
     yield _static_ip(ingress)
     yield _redirect(facts, ingress)
+
+
+def of_all(facts: Facts) -> Iterator[Check]:
+    """What goes before everything else that is wrong with an Ingress: whether it stays, and who serves it."""
+    if facts.ingress is not None:
+        yield _deletion(facts.ingress)
+        yield _class(facts.ingress)
 
 
 def _deletion(ingress: Object) -> Check:
@@ -58,7 +64,9 @@ def _class(ingress: Object) -> Check:
     field = (ingress.get("spec") or {}).get("ingressClassName") or ""
     if class_ not in ("", "gce"):
         seen = f"has class {class_}, so another controller serves it"
-        mend = f"Remove it, or its annotation: {annotate(ingress, annotations.INGRESS_CLASS, None)}"
+        if class_ == "gce-internal":
+            seen = f"has class {class_}, for which GKE builds a load balancer inside of the network alone"
+        mend = f"Remove it, or give it to GKE: {annotate(ingress, annotations.INGRESS_CLASS, 'gce')}"
         return failed(name, place, seen, mend, layer="ingress")
     if field and class_ != "gce":
         seen = f"has spec.ingressClassName {field}, which makes GKE ignore it without a word"

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from tasks.core import annotations, certificates, status
 from tasks.core.checks.check import Check, failed, passed
 from tasks.core.checks.facts import Facts
-from tasks.core.checks.objects import Object, kubectl, named, resource
+from tasks.core.checks.objects import Object, annotate, kubectl, named, resource
 from tasks.core.checks.references import names_in
+from tasks.core.config import CertificateMode
 
 _DOMAIN = re.compile(r"([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]([-a-z0-9]*[a-z0-9])")
 _LONGEST_DOMAIN, _MOST_DOMAINS, _MOST_CERTIFICATES = 63, 100, 15
@@ -28,7 +29,7 @@ def checks(facts: Facts) -> Iterator[Check]:
     for name, live in found.items():
         place = resource("ManagedCertificate", facts.namespace, name)
         if live is None:
-            yield _missing(facts, place)
+            yield _missing(facts, ingress, place)
             continue
         yield _passed("ManagedCertificateExistenceCheck", place, "exists")
         yield _form(live, place)
@@ -37,9 +38,11 @@ def checks(facts: Facts) -> Iterator[Check]:
         yield _domains(facts, [live for live in found.values() if live], ingress)
 
 
-def _missing(facts: Facts, place: str) -> Check:
+def _missing(facts: Facts, ingress: Object, place: str) -> Check:
     seen = "does not exist in the Ingress' namespace; GKE attaches no certificate at all while one is missing"
     mend = f"Make it, or name another: kubectl -n {facts.namespace} get managedcertificates"
+    if facts.config.certificate_mode is not CertificateMode.GOOGLE_MANAGED:
+        mend = f"Google issues none here: {annotate(ingress, annotations.MANAGED_CERTIFICATES, None)}"
     return failed("ManagedCertificateExistenceCheck", place, seen, mend, layer="certificate")
 
 

@@ -3,9 +3,10 @@
 Source: ingress-gce pkg/annotations/service.go, pkg/controller/translator/translator.go; gke.md §2.1, §2.5, §6.4.
 """
 
+import json
 from collections.abc import Iterator
 
-from tasks.core import annotations, status
+from tasks.core import annotations, names, status
 from tasks.core.checks.check import Check, failed, passed, skipped
 from tasks.core.checks.facts import Facts
 from tasks.core.checks.objects import Object, annotate, kubectl, named
@@ -28,7 +29,7 @@ def checks(facts: Facts) -> Iterator[Check]:
         return
     yield from _protocol(service, port)
     yield _neg(service)
-    yield _backend_config_of_port(service, port)
+    yield _backend_config_of_port(service, port, names.backend_config(facts.config.release))
 
 
 def _ingress_ports(facts: Facts) -> Iterator[Check]:
@@ -43,6 +44,9 @@ def _ingress_ports(facts: Facts) -> Iterator[Check]:
         if find_port(service, backend) is None:
             seen = f"names port {backend.port} of service {backend.service}, which has {_ports(service)}"
             mend = "Name the Service's own port, not its targetPort: " + kubectl("edit", ingress)
+            if service is facts.service and facts.port is None:
+                apply = f"get manifest {facts.config.release} | kubectl -n {facts.namespace} apply -f -"
+                mend = f"The Service has lost it; as the release has it: helm -n {facts.namespace} {apply}"
             yield failed(name, place, seen, mend, layer="ingress")
             return
         leads.append(f"{backend.service}:{backend.port}")
@@ -116,7 +120,7 @@ def _neg(service: Object) -> Check:
     return failed(name, place, f"{seen}: calls would go by the nodes, where port 9091 cannot be asked", mend)
 
 
-def _backend_config_of_port(service: Object, port: ServicePort) -> Check:
+def _backend_config_of_port(service: Object, port: ServicePort, ours: str) -> Check:
     name, place = "BackendConfigPortCheck", named(service)
     try:
         found = backend_configs(service)
@@ -129,7 +133,7 @@ def _backend_config_of_port(service: Object, port: ServicePort) -> Check:
     seen = f"{annotations.BACKEND_CONFIG} names a BackendConfig for {named_ports}, none for {port.name}"
     if found is None:
         seen = f"has no annotation {annotations.BACKEND_CONFIG}"
-    mend = f"""Set it: {annotate(service, annotations.BACKEND_CONFIG, '{"default":"NAME"}')}"""
+    mend = f"Set it: {annotate(service, annotations.BACKEND_CONFIG, json.dumps({'default': ours}))}"
     return failed(name, place, f"{seen}: calls are cut at 30 s and the health check asks the wrong port", mend)
 
 
