@@ -10,6 +10,7 @@ from tasks.clients.readers import ClusterReader, ComputeReader
 from tasks.core import annotations, names, progress, status
 from tasks.core.checks import (
     Check,
+    backend_values,
     cloud,
     dns,
     failed,
@@ -142,6 +143,7 @@ _ALL: tuple[Callable[[Facts], Iterator[Check]], ...] = (
     service_port.checks,
     ingress_shape.checks,
     health_check.checks,
+    backend_values.checks,
     tls_secret.checks,
     managed_certificate.checks,
     cloud.checks,

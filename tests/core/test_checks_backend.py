@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tasks.core import annotations
-from tasks.core.checks import health_check, service_port
+from tasks.core.checks import backend_values, health_check, service_port
 from tests.core.check_objects import (
     BACKEND_CONFIG,
     FAILED,
@@ -239,3 +239,45 @@ def test_no_backend_config_no_health_check_to_judge() -> None:
     facts = some_facts([a_service({annotations.BACKEND_CONFIG: '{"default":"other"}'})])
 
     assert list(health_check.checks(facts)) == []
+
+
+# --- values that GKE refuses (gke.md §4.1) ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "observed"),
+    [
+        pytest.param({"timeoutSec": 0}, "timeoutSec is 0", id="timeout"),
+        pytest.param(
+            {"connectionDraining": {"drainingTimeoutSec": 7200}}, "is 7200, not from 0 to 3600", id="draining"
+        ),
+        pytest.param({"sessionAffinity": {"affinityType": "STICKY"}}, "is STICKY, none of NONE", id="affinity"),
+        pytest.param({"sessionAffinity": {"affinityCookieTtlSec": 90000}}, "is 90000", id="cookie"),
+        pytest.param({"logging": {"enable": True, "sampleRate": 10}}, "sampleRate is 10", id="sample rate"),
+        pytest.param({"iap": {"enabled": True}, "cdn": {"enabled": True}}, "both enabled", id="iap and cdn"),
+        pytest.param({"customRequestHeaders": {"headers": ["X-A:b", "x"]}}, "has 'x', not of the form", id="header"),
+    ],
+)
+def test_a_value_that_gke_refuses_is_told_though_all_goes_on(spec: Json, observed: str) -> None:
+    (found,) = backend_values.checks(some_facts([a_backend_config(**spec)]))
+
+    assert found.ends_the_run
+    assert observed in found.observed
+    assert "kubectl -n default edit backendconfig my-release-backendconfig" in found.mend
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"timeoutSec": 3600, "connectionDraining": {"drainingTimeoutSec": 0}, "logging": {"sampleRate": 1}},
+        {
+            "sessionAffinity": {"affinityType": "CLIENT_IP"},
+            "customRequestHeaders": {"headers": ["X-A: {client_region}"]},
+        },
+    ],
+)
+def test_values_that_gke_takes_pass(spec: Json) -> None:
+    (found,) = backend_values.checks(some_facts([a_backend_config(**spec)]))
+
+    assert found.result is PASSED

@@ -323,6 +323,15 @@ def iap(site: Site) -> Iterator[None]:
         yield
 
 
+@fault("the BackendConfig has an affinity that there is not", "§4.1",
+       layer="kubernetes", cause="BackendConfigValues", mend="edit backendconfig", seen="STICKY")  # fmt: skip
+@contextmanager
+def affinity_of_nobody(site: Site) -> Iterator[None]:
+    change = {"spec": {"sessionAffinity": {"affinityType": "STICKY"}}}
+    with site.edited(kubernetes.BACKEND_CONFIG, change, name=backend_config(site)):
+        yield
+
+
 @fault("the BackendConfig names a security policy that there is not", "D1; B3",
        layer="compute", cause="SecurityPolicyExistence", mend="gcloud compute security-policies")  # fmt: skip
 @contextmanager
