@@ -115,6 +115,16 @@ def test_what_a_pod_says_explains_a_milvus_that_does_not_answer() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("outlook", "told"),
+    [pytest.param(Outlook.STOP, True, id="will not start"), pytest.param(Outlook.WAIT, False, id="starts")],
+)
+def test_a_new_pod_is_told_while_the_old_one_serves_once_it_will_not_start(outlook: Outlook, told: bool) -> None:
+    new = complaint(Finding(outlook, "kubernetes", "ImageUnavailable", "not found", "Check its name."), Source.POD)
+
+    assert bool(troubles.in_order([new])) is told
+
+
 def test_a_complaint_is_told_beside_two_troubles_of_which_it_explains_one() -> None:
     found = troubles.in_order([complaint(GAVE_UP), troubles.of_error(OPEN_DOOR), troubles.of_error(RUNG)])
 

@@ -65,6 +65,7 @@ class Trouble(BaseModel):
         observed: what was seen.
         mend: what to do next, a command where there is one.
         error: the exception it came in; None when it came as a value.
+        heard: whether somebody says so who may be at it, or may have said it of something that was mended since.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -76,6 +77,7 @@ class Trouble(BaseModel):
     observed: str
     mend: str = ""
     error: Any = Field(default=None, exclude=True, repr=False)
+    heard: bool = Field(default=False, exclude=True)
 
     def as_error(self) -> ProvisioningError:
         """The error that a run ends in for it."""
@@ -121,6 +123,9 @@ def of_finding(finding: Finding, resource: str, source: Source) -> Trouble:
         resource=resource,
         observed=finding.observed,
         mend=finding.mend,
+        # A Pod that will not start is seen, and not heard of; one that starts may be well in a moment.
+        heard=source in (Source.CONTROLLER, Source.PROGRESS)
+        or (source is Source.POD and finding.outlook is not Outlook.STOP),
     )
 
 
@@ -186,16 +191,10 @@ def in_order(troubles: Iterable[Trouble]) -> list[Trouble]:
     Events live for an hour: a complaint may be about something that was mended since.
     """
     found = sorted(dict.fromkeys(troubles), key=lambda trouble: trouble.source)
-    seen = [trouble for trouble in found if trouble.source not in _COMPLAINTS]
-    return [
-        trouble
-        for trouble in found
-        if trouble.source not in _COMPLAINTS or any(_may_explain(trouble, other) for other in seen)
-    ]
+    seen = [trouble for trouble in found if not trouble.heard]
+    return [trouble for trouble in found if not trouble.heard or any(_may_explain(trouble, each) for each in seen)]
 
 
-_COMPLAINTS = (Source.CONTROLLER, Source.POD, Source.PROGRESS)
-"""What somebody else says, rather than something that we saw not to work."""
 _UNEXPLAINED = (Source.ACCESS, Source.NAME, Source.EXPOSURE)
 """What no complaint accounts for: who may ask, where a name leads, a door that stands open."""
 
