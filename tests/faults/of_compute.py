@@ -314,7 +314,7 @@ def no_reservation(site: Site) -> Iterator[None]:
     with site.armed("controller-off"):
         site.compute("DELETE", path)
         yield
-        again = {key: was[key] for key in ("name", "address", "description") if key in was}
+        again: dict[str, Any] = {key: was[key] for key in ("name", "address", "description") if key in was}
         site.compute("POST", "global/addresses", again)
 
 
