@@ -98,11 +98,12 @@ class Workplace:
         body = {"parameters": {"domain": DOMAIN, "proof_timeout_seconds": 60} | QUICK | parameters}
         return str(self.call("POST", f"deployments/{found}/create_flow_run", body)["id"])
 
-    def retry(self, run: str) -> None:
-        """What the UI's Retry button sends."""
+    def retry(self, run: str) -> str:
+        """What the UI's Retry button sends; return the run's id, which stays."""
         state = {"type": "SCHEDULED", "name": "AwaitingRetry"}
         answer = self.call("POST", f"flow_runs/{run}/set_state", {"state": state})
         assert answer["status"] == "ACCEPT", answer
+        return run
 
     def cancel(self, run: str) -> None:
         """What the UI's Cancel button sends."""
