@@ -274,7 +274,7 @@ def test_an_ingress_of_another_class_is_served_by_another_controller(refused: Re
     error = refused()
 
     assert "has class nginx" in error.observed
-    assert "kubernetes.io/ingress.class-" in error.mend
+    assert "kubernetes.io/ingress.class=gce" in error.mend
 
 
 def test_the_ingress_of_the_published_guide_is_fit_for_adoption(world: World) -> None:
