@@ -91,7 +91,6 @@ class Evidence:
                 *troubles.of_checks(journal.checks),
                 *self.found,
                 *troubles.of_deviations(journal.deviations),
-                *troubles.of_changes(journal.changes, journal.deviations),
             ]
         )
 

@@ -1,6 +1,5 @@
 """The exposure guard: what strangers find at a Milvus that is published, or is about to be."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from tasks import allow_list, milvus_objects, polling, steps, waiting
@@ -120,14 +119,7 @@ def _settings(cluster: ClusterReader, config: LoadBalancerConfig, service: dict[
     """Texts of Milvus' YAML files in the order in which they win, as its Deployments mount them."""
     deployments = milvus_objects.read_deployments(cluster, config, service)
     texts = []
-    for name in dict.fromkeys(_config_maps(deployments)):
+    for name in dict.fromkeys(milvus_objects.config_maps_of(deployments)):
         data = (cluster.read(kubernetes.CONFIG_MAP, config.namespace, name) or {}).get("data") or {}
         texts += [str(data[key]) for key in ("default.yaml", "milvus.yaml", "user.yaml") if key in data]
     return texts
-
-
-def _config_maps(deployments: list[dict[str, Any]]) -> Iterator[str]:
-    for deployment in deployments:
-        for volume in deployment["spec"]["template"]["spec"].get("volumes") or []:
-            if name := (volume.get("configMap") or {}).get("name"):
-                yield str(name)

@@ -47,6 +47,13 @@ def writes(stack: Stack) -> tuple[int, int]:
     )
 
 
+def objects_written(stack: Stack) -> int:
+    """Our writing requests at the API server so far, without those that renew a Lease for as long as a run lasts."""
+    assert stack.kube is not None
+    kube = stack.kube.request_counts("admin")
+    return sum(kube.get(verb, 0) for verb in ("create", "patch", "delete"))
+
+
 def steps_of(report: Report, state: str) -> set[str]:
     """Names of the steps that ended in this state."""
     return {step.name for step in report.steps if step.state == state}

@@ -25,9 +25,6 @@ from tasks.core.errors import (
     Unreachable,
 )
 from tasks.core.ladder import Fault
-from tasks.core.progress import Change
-
-PROVISION = "Bring it back: milvus-l7 provision with the same configuration; or change the configuration."
 
 
 class Source(IntEnum):
@@ -168,21 +165,6 @@ def of_deviations(deviations: Iterable[Deviation]) -> Iterator[Trouble]:
             observed=f"{found.field}: {found.intent} was asked for, {seen or 'there is none'}",
             mend=found.mend,
         )
-
-
-def of_changes(changes: Iterable[Change], told: Iterable[Deviation]) -> Iterator[Trouble]:
-    """Objects that are missing or differ, but for those whose fields are told one by one."""
-    known = {deviation.resource for deviation in told}
-    for change in changes:
-        if change.action in ("missing", "differs") and change.resource not in known:
-            yield Trouble(
-                source=Source.DRIFT,
-                layer="kubernetes",
-                cause="Drifted",
-                resource=change.resource,
-                observed=f"{change.action} {change.detail}".rstrip(),
-                mend=PROVISION,
-            )
 
 
 def in_order(troubles: Iterable[Trouble]) -> list[Trouble]:
