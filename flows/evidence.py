@@ -91,7 +91,8 @@ class Evidence:
                 *troubles.of_checks(journal.checks),
                 *self.found,
                 *troubles.of_deviations(journal.deviations),
-            ]
+            ],
+            journal.checks,
         )
 
     def end_in_the_first_cause(self) -> None:

@@ -6,7 +6,7 @@ that stood there when the run began are remembered, and only new ones, or old on
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tasks import looking, steps
@@ -40,51 +40,61 @@ def remember(cluster: ClusterReader, namespace: str, objects: Iterable[str]) -> 
 
 
 def worst(
-    cluster: ClusterReader,
-    config: LoadBalancerConfig,
-    objects: Iterable[str],
-    *,
-    reason: str = "",
-    kind: str = "",
-    doubtful: bool = False,
+    cluster: ClusterReader, config: LoadBalancerConfig, objects: Iterable[str], *, reason: str = "", kind: str = ""
 ) -> Finding | None:
     """Return the gravest finding among this run's events: one to stop, else the newest one, else None.
 
-    With a `reason` or a `kind` of object, only events that carry it count. Where the complaint may be `doubtful`, as
-    of a system that runs, one that the controller has moved on from does not stop.
+    With a `reason` or a `kind` of object, only events that carry it count.
+    """
+    found = [each for _, each in _judged(cluster, config, objects, reason=reason, kind=kind)]
+    stops = [finding for finding in found if finding.outlook is Outlook.STOP]
+    return next(iter(stops or found), None)
+
+
+def complaints(cluster: ClusterReader, config: LoadBalancerConfig, name: str, kind: str) -> list[Finding]:
+    """Return what is said of an object that runs, the newest first.
+
+    What the controller may have moved on from does not stop.
+    """
+    heard = _of(cluster, config.namespace, name)
+    return [
+        dataclasses.replace(found, outlook=Outlook.RETRY)
+        if found.outlook is Outlook.STOP and diagnosis.is_overtaken(event, heard)
+        else found
+        for event, found in _judged(cluster, config, (name,), kind=kind)
+    ]
+
+
+def _judged(
+    cluster: ClusterReader, config: LoadBalancerConfig, objects: Iterable[str], *, reason: str = "", kind: str = ""
+) -> Iterator[tuple[Event, Finding]]:
+    """This run's events that are no mere progress, judged, the newest first.
 
     What one object is told under one reason is judged by its newest event: a controller that has since said something
     milder has moved on.
     """
     baseline: dict[str, tuple[str, str]] = progress.current().facts.get(_BASELINE, {})
-    newest: dict[tuple[str, ...], Event] = {}
-    heard = [event for name in dict.fromkeys(objects) for event in _of(cluster, config.namespace, name)]
     now = dt.datetime.now(dt.UTC)
     fresh = [
         event
-        for event in heard
+        for name in dict.fromkeys(objects)
+        for event in _of(cluster, config.namespace, name)
         if not diagnosis.is_over(event, now)
         and baseline.get(_identity(event)) != _occurrence(event)
         and reason in ("", event.get("reason"))
         and kind.lower() in ("", _kind(event).lower())
     ]
+    newest: dict[tuple[str, ...], Event] = {}
     for event in status.newest_first(fresh):
         newest.setdefault(_topic(event), event)
-    findings = [
-        dataclasses.replace(found, outlook=Outlook.RETRY)
-        if doubtful and found.outlook is Outlook.STOP and diagnosis.is_overtaken(event, heard)
-        else found
-        for event in newest.values()
-        if (
-            found := diagnosis.of_event(
-                event,
-                google_managed=config.certificate_mode is CertificateMode.GOOGLE_MANAGED,
-                age_seconds=_age_seconds(event, baseline.get(_identity(event), ("", ""))[1]),
-            )
+    for event in newest.values():
+        found = diagnosis.of_event(
+            event,
+            google_managed=config.certificate_mode is CertificateMode.GOOGLE_MANAGED,
+            age_seconds=_age_seconds(event, baseline.get(_identity(event), ("", ""))[1]),
         )
-    ]
-    stops = [finding for finding in findings if finding.outlook is Outlook.STOP]
-    return next(iter(stops or findings), None)
+        if found is not None:
+            yield event, found
 
 
 def _of(cluster: ClusterReader, namespace: str, name: str) -> list[dict[str, Any]]:

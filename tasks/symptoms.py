@@ -44,7 +44,7 @@ def _of_controllers(cluster: ClusterReader, config: LoadBalancerConfig) -> Itera
         "managedcertificate": names.certificate(config.release),
     }
     for kind, name in places.items():
-        if found := events.worst(cluster, config, (name,), kind=kind, doubtful=True):
+        for found in events.complaints(cluster, config, name, kind):
             yield troubles.of_finding(found, f"{kind} {config.namespace}/{name}", Source.CONTROLLER)
 
 

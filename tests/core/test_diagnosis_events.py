@@ -1,12 +1,14 @@
 """Every event text we know, as the controllers write it (ingress-gce, gke-managed-certs), to what it means."""
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tasks.core.diagnosis import Finding, Outlook, is_over, is_overtaken, of_event
+from tasks.core.diagnosis import Finding, Outlook, event_rows, is_over, is_overtaken, of_event
 
+ROOT = Path(__file__).parents[2]
 STOP, WAIT, RETRY = Outlook.STOP, Outlook.WAIT, Outlook.RETRY
 TRANSLATE = "Translation failed: invalid ingress spec: "
 SYNC = (
@@ -621,3 +623,12 @@ def test_an_event_without_anything_is_no_reason_to_fall_over() -> None:
 
     assert found is not None
     assert found.outlook is WAIT
+
+
+def test_what_refutes_a_complaint_is_about_a_text_and_a_check_that_there_are() -> None:
+    """A misspelt name would refute nothing, and nobody would notice."""
+    sources = "".join(file.read_text() for file in sorted((ROOT / "tasks" / "core" / "checks").glob("*.py")))
+    causes = {row.cause for rows in event_rows.ROWS.values() for row in rows}
+
+    assert set(event_rows.REFUTED_BY) <= causes
+    assert not [check for check in event_rows.REFUTED_BY.values() if f'"{check}"' not in sources]

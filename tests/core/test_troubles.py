@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tasks.core import checks, report
+from tasks.core.checks import Check
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook, troubles
 from tasks.core.diagnosis.troubles import Source, Trouble
@@ -77,6 +78,26 @@ def test_an_old_complaint_about_something_that_works_is_no_trouble() -> None:
     old = [troubles.of_finding(each, "ingress default/m", Source.CONTROLLER) for each in (GAVE_UP, AT_IT)]
 
     assert troubles.in_order(old) == []
+
+
+BAD_NEG = Finding(Outlook.STOP, "kubernetes", "NegAnnotationInvalid", "NEG annotation is invalid.", "Mend it.")
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        pytest.param([checks.passed("NegAnnotationCheck", "service default/m", "is on")], False, id="right now"),
+        pytest.param([checks.failed("NegAnnotationCheck", "service default/m", "no JSON", "Mend.")], True, id="wrong"),
+        pytest.param([checks.skipped("NegAnnotationCheck", "service default/m", "unread")], True, id="not looked at"),
+    ],
+)
+def test_a_complaint_about_what_is_seen_to_be_right_is_over(seen: list[Check], told: bool) -> None:
+    """The neg-controller said so up to an hour ago, and nothing it writes later takes it back."""
+    heard = troubles.of_finding(BAD_NEG, "service default/m", Source.CONTROLLER)
+
+    found = troubles.in_order([heard, *troubles.of_deviations([DRIFT])], seen)
+
+    assert ("NegAnnotationInvalid" in [trouble.cause for trouble in found]) is told
 
 
 REFUSED = AccessRefused("the API server", "403", "Ask for a Role.")

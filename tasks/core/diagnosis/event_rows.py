@@ -440,3 +440,28 @@ ROWS = {
     "ManagedCertificate": CERTIFICATE,
     "Pod": POD,
 }
+
+REFUTED_BY = {
+    "AppProtocolsInvalid": "AppProtocolAnnotationCheck",
+    "BackendConfigAnnotationInvalid": "BackendConfigAnnotationCheck",
+    "BackendConfigMissing": "BackendConfigExistenceCheck",
+    "FrontendConfigMissing": "FrontendConfigExistenceCheck",
+    "HealthCheckTimeoutTooLong": "HealthCheckEffectiveTimeoutCheck",
+    "HealthCheckTypeInvalid": "HealthCheckTypeCheck",
+    "ManagedCertificateMissing": "ManagedCertificateExistenceCheck",
+    "NegAnnotationInvalid": "NegAnnotationCheck",
+    "NegAnnotationMissing": "NegAnnotationCheck",
+    "PreSharedCertificateMissing": "PreSharedCertificateCheck",
+    "SecurityPolicyMissing": "SecurityPolicyExistenceCheck",
+    "ServiceMissing": "ServiceExistenceCheck",
+    "ServicePortMissing": "IngressPortCheck",
+    "SslPolicyMissing": "SslPolicyExistenceCheck",
+    "StaticAddressMissing": "StaticAddressCheck",
+    "TlsSecretIncomplete": "TlsSecretContentCheck",
+    "TlsSecretMissing": "TlsSecretExistenceCheck",
+    "TlsSecretUnnamed": "TlsSecretNameCheck",
+}
+"""The check that looks at the same thing as a complaint: what it finds to be right is no cause any more.
+
+Only where the check sees all that the controller sees; a path that GKE does not take may be another one than ours.
+"""

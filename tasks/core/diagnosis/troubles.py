@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.core import exposure
-from tasks.core.checks import Check
+from tasks.core.checks import Check, Result
+from tasks.core.diagnosis.event_rows import REFUTED_BY
 from tasks.core.diagnosis.finding import Finding, Outlook
 from tasks.core.drift import Deviation
 from tasks.core.errors import (
@@ -167,14 +168,30 @@ def of_deviations(deviations: Iterable[Deviation]) -> Iterator[Trouble]:
         )
 
 
-def in_order(troubles: Iterable[Trouble]) -> list[Trouble]:
+def in_order(troubles: Iterable[Trouble], checks: Iterable[Check] = ()) -> list[Trouble]:
     """Causes first, none twice; a complaint counts only beside a trouble that it can explain.
 
-    Events live for an hour: a complaint may be about something that was mended since.
+    Events live for an hour: a complaint may be about something that was mended since. One about what we see to be
+    right is over.
+
+    Args:
+        troubles: in any order.
+        checks: what was looked at, and how it is now.
     """
-    found = sorted(dict.fromkeys(troubles), key=lambda trouble: trouble.source)
+    refuted = _refuted(checks)
+    told = (trouble for trouble in troubles if not (trouble.heard and trouble.cause in refuted))
+    found = sorted(dict.fromkeys(told), key=lambda trouble: trouble.source)
     seen = [trouble for trouble in found if not trouble.heard]
     return [trouble for trouble in found if not trouble.heard or any(_may_explain(trouble, each) for each in seen)]
+
+
+def _refuted(checks: Iterable[Check]) -> set[str]:
+    """Causes that cannot be, since what they are about was found to be right wherever it was looked at."""
+    results: dict[str, set[Result]] = {}
+    for check in checks:
+        results.setdefault(check.name, set()).add(check.result)
+    right = {name for name, seen in results.items() if Result.PASSED in seen and Result.FAILED not in seen}
+    return {cause for cause, check in REFUTED_BY.items() if check in right}
 
 
 _UNEXPLAINED = (Source.ACCESS, Source.NAME, Source.EXPOSURE)
