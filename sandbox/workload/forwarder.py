@@ -6,6 +6,7 @@ Bytes pass unread, so TLS and HTTP/2 do too. One thread with an event loop serve
 import asyncio
 import contextlib
 import logging
+import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 
@@ -13,14 +14,19 @@ _log = logging.getLogger(__name__)
 _CHUNK = 1 << 18
 
 Address = tuple[str, int]
+Target = Callable[[], Address | None]
 
 
 class Forwarder:
-    """Any number of forwards; all methods may be called from any thread."""
+    """Any number of forwards; all methods may be called from any thread.
+
+    Connections are accepted here and not by asyncio's server, which loses one that comes while it is closed: its
+    transport is made for a server that takes none any more, fails, and is left to the garbage collector.
+    """
 
     def __init__(self) -> None:
-        self._servers: dict[Address, asyncio.Server] = {}
-        self._tasks: dict[Address, set[asyncio.Task[None]]] = {}
+        self._listening: dict[Address, socket.socket] = {}
+        self._connections: dict[Address, dict[asyncio.Task[None], socket.socket]] = {}
 
     def start(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -29,14 +35,13 @@ class Forwarder:
 
     def stop(self) -> None:
         """Close every forward and every connection."""
-        for listen in list(self._servers):
+        for listen in list(self._listening):
             self.close(listen)
-        self._call(self._settle())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
         self._loop.close()
 
-    def open(self, listen: Address, target: Callable[[], Address | None]) -> None:
+    def open(self, listen: Address, target: Target) -> None:
         """Forward connections to what `target` says for each; None closes them at once.
 
         Raises:
@@ -51,39 +56,44 @@ class Forwarder:
     def _call(self, coroutine: Coroutine[None, None, None]) -> None:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)
 
-    async def _open(self, listen: Address, target: Callable[[], Address | None]) -> None:
-        tasks = self._tasks[listen] = set()
+    async def _open(self, listen: Address, target: Target) -> None:
+        listening = socket.create_server(listen, backlog=128)
+        listening.settimeout(0)
+        self._listening[listen], self._connections[listen] = listening, {}
+        self._loop.add_reader(listening, self._accept, listening, target, self._connections[listen])
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            if task is not None:
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
-            if self._tasks.get(listen) is not tasks:
-                # Accepted while the forward was closed, and known to nobody but this task.
-                writer.transport.abort()
-                return
-            # A cancelled task would be reported as a failure of the server's (cpython#110894, mended in 3.12).
-            with contextlib.suppress(asyncio.CancelledError):
-                await _forward(reader, writer, target())
-
-        self._servers[listen] = await asyncio.start_server(serve, *listen, limit=_CHUNK)
+    def _accept(
+        self, listening: socket.socket, target: Target, connections: dict[asyncio.Task[None], socket.socket]
+    ) -> None:
+        try:
+            connection, _ = listening.accept()
+        except OSError as error:
+            _log.debug("nobody there any more: %s", error)
+            return
+        connection.settimeout(0)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        task = self._loop.create_task(_serve(connection, target))
+        connections[task] = connection
+        task.add_done_callback(lambda done: connections.pop(done, None))
 
     async def _close(self, listen: Address) -> None:
-        server = self._servers.pop(listen, None)
-        if server is None:
+        listening = self._listening.pop(listen, None)
+        if listening is None:
             return
-        server.close()
-        tasks = self._tasks.pop(listen)
-        for task in list(tasks):
+        self._loop.remove_reader(listening)
+        listening.close()
+        connections = dict(self._connections.pop(listen))
+        for task in connections:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _settle(self) -> None:
-        """Wait for connections that were on their way in when their forward was closed."""
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(others)
+        await asyncio.gather(*connections, return_exceptions=True)
         await asyncio.sleep(0)  # a transport is closed one turn of the loop after it was told to
+        for connection in connections.values():
+            connection.close()  # of a task that was cancelled before it began
+
+
+async def _serve(connection: socket.socket, target: Target) -> None:
+    reader, writer = await asyncio.open_connection(sock=connection, limit=_CHUNK)
+    await _forward(reader, writer, target())
 
 
 @contextlib.contextmanager

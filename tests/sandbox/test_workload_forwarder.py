@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -61,3 +62,27 @@ def test_connections_end_with_their_forward_even_those_just_made(target: socket.
         for client in sockets:
             with contextlib.suppress(ConnectionError):
                 assert client.recv(1) == b""
+
+
+def test_a_forward_that_is_closed_while_somebody_connects_loses_nobody(
+    forwarder: Forwarder, target: socket.socket
+) -> None:
+    """A Pod that is replaced is knocked at all the time, by the prober above all."""
+    listen, over = free_address(), threading.Event()
+
+    def knock() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError), socket.create_connection(listen, timeout=1):
+                pass
+
+    threads = [threading.Thread(target=knock) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(100):
+        forwarder.open(listen, target.getsockname)
+        forwarder.close(listen)
+    over.set()
+    for thread in threads:
+        thread.join()
+
+    gc.collect()  # what was lost would warn now
