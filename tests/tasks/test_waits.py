@@ -253,7 +253,7 @@ def test_backends_are_found_through_the_chain_and_asked_at_compute(world: World,
 
 
 def test_backends_without_health_are_told_with_their_health_check(world: World, build: Build) -> None:
-    config, reserved = build(seconds=2)
+    config, reserved = build(address_timeout_seconds=60, backends_timeout_seconds=5)
     wait_for_address.fn(config, reserved)
 
     with pytest.raises(NotReadyInTime) as caught:
@@ -326,7 +326,7 @@ def test_a_caa_record_that_forbids_google_ends_the_wait(world: World, build: Bui
 
 def test_a_certificate_that_google_does_not_issue_in_time_is_told(world: World, build: Build) -> None:
     world.faults.arm("certificate-stuck")
-    config, reserved = build(**GOOGLE, dns_managed_zone="sandbox-zone", seconds=2)
+    config, reserved = build(**GOOGLE, dns_managed_zone="sandbox-zone", seconds=5)
 
     with pytest.raises(NotReadyInTime, match="PROVISIONING"):
         wait_for_certificate.fn(config, reserved)
