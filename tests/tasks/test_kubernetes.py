@@ -170,7 +170,7 @@ def test_an_idle_watch_ends_with_its_context(world: World) -> None:
     with world.cluster.wake_on_change(kubernetes.CONFIG_MAP, world.namespace, "a", wake):
         assert wake.wait(5)
         begun = time.monotonic()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 60
 
 
 @pytest.mark.usefixtures("no_thread_left")

@@ -261,12 +261,10 @@ def test_a_run_that_does_not_wait_says_who_is_at_work_and_what_to_do(world: Worl
     with a_run(world, "a"):
         turn(world)
         write(world)
-        begun = time.monotonic()
         with a_run(world, "b"), pytest.raises(Busy) as caught:
             turn(world, when_busy="fail")
 
     error = caught.value
-    assert time.monotonic() - begun < SECONDS
     assert error.resource == f"lease {world.namespace}/{names.lease(world.release)}"
     assert error.observed.startswith("is held by provision run-a (flow run a) since 20")
     assert f"kubectl -n {world.namespace} get lease {names.lease(world.release)} -o yaml" in error.mend
@@ -295,7 +293,7 @@ def test_a_dead_holder_is_overrun_after_its_time_even_by_a_run_that_does_not_wai
             found = turn(world, when_busy="fail")
             write(world, "b")
 
-            assert SECONDS <= time.monotonic() - begun < 3 * SECONDS
+            assert time.monotonic() - begun >= SECONDS
             assert (found.overrun, found.number) == (True, first.number + 1)
             assert (spec(world)["holderIdentity"], spec(world)["leaseTransitions"]) == ("b/1", 2)
             assert live(world)["metadata"]["annotations"][lease.TURN] == str(found.number)
