@@ -432,7 +432,7 @@ def test_initial_events_end_with_a_bookmark(http: httpx.Client) -> None:
     assert bookmark["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
 
 
-def test_a_watch_hears_of_a_change_long_before_its_next_list(http: httpx.Client, api: KubernetesApi, tmp_path: Path) -> None:
+def test_a_watch_hears_of_a_change_at_once(http: httpx.Client, api: KubernetesApi, tmp_path: Path) -> None:
     heard: list[float] = []
     listening = threading.Event()
 
