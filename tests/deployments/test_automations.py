@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,15 +44,15 @@ def sleeper(pid_file: str) -> None:
 pytestmark = pytest.mark.slow
 
 
-def test_the_shipped_automation_waits_for_more_than_two_heartbeats_of_the_deployments() -> None:
-    """One that waits less would crash healthy runs."""
+def test_the_shipped_automation_outlasts_a_server_that_is_away_for_a_minute_and_starts_for_another() -> None:
+    """It judges when the server is back, before any run could say that it lives; two heartbeats may be due then."""
     (written,) = (each for each in automations.shipped() if each["name"] == "dead-runs")
     dead_runs = AutomationCore.model_validate(written)
 
     frequency = int(VARIABLES["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"])
 
     trigger: Any = dead_runs.trigger
-    assert trigger.within.total_seconds() > 2 * frequency
+    assert trigger.within.total_seconds() > 60 + 60 + 2 * frequency
     assert trigger.after == {"prefect.flow-run.heartbeat"}
 
 
@@ -79,25 +78,29 @@ def test_applying_twice_changes_nothing_and_mends_what_somebody_changed(client: 
 def test_a_run_killed_with_its_worker_ends_as_crashed_and_a_healthy_one_goes_on(
     server: Prefect, client: SyncPrefectClient, tmp_path: Path
 ) -> None:
-    """What died before the automation was there is found by `stale`, which sets it to Crashed when told to."""
+    """What died before the automation was there is found by `stale`, which sets it to Crashed when told to.
+
+    The automation is the shipped one, but for its patience: 90 s are enough where no server is away.
+    """
+    shipped = (automations.FOLDER / "dead-runs.yaml").read_text()
+    (tmp_path / "hasty").mkdir()
+    (tmp_path / "hasty" / "dead-runs.yaml").write_text(shipped.replace("within: 300", "within: 90"))
     deployments = {pool: deploy_sleeper(server, tmp_path, pool) for pool in ("doomed", "safe")}
     with a_worker(server, tmp_path, "safe"):
         healthy = start(server, deployments["safe"], tmp_path / "healthy")
         with a_worker(server, tmp_path, "doomed") as worker:
             forgotten = start(server, deployments["doomed"], tmp_path / "forgotten")
             kill(worker, tmp_path / "forgotten")
-        automations.apply_all(client)
+        automations.apply_all(client, tmp_path / "hasty")
         with a_worker(server, tmp_path, "doomed") as worker:
             dead = start(server, deployments["doomed"], tmp_path / "dead")
             # The heartbeat that arms the automation is delivered a moment after the run began.
             until(lambda: heartbeats(client, dead) >= 1, seconds=240)
             kill(worker, tmp_path / "dead")
-        killed = time.monotonic()
 
         until(lambda: state(server, dead)["type"] == "CRASHED", seconds=400)
 
-        assert time.monotonic() - killed < 120
-        assert "No heartbeat for 90 seconds" in state(server, dead)["message"]
+        assert "No heartbeat for" in state(server, dead)["message"]
         assert state(server, healthy)["type"] == "RUNNING"
         assert [str(run.id) for run in automations.stale(client, 80)] == [forgotten]
         listed = command(server, "stale", "--seconds", "80")
