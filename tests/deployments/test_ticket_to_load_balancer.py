@@ -52,7 +52,7 @@ def test_from_a_signed_ticket_to_a_signed_outcome(stack: Stack, prefect_api: str
                 headers = {"content-type": "application/json", **signed(body)}
                 run = httpx.post(f"{bridge.url}/tickets", content=body, headers=headers, timeout=30).json()
 
-                until(lambda: tickets.got, 180)
+                until(lambda: tickets.got, 400, lambda: (tmp_path / "worker.log").read_text("utf-8", "replace")[-3000:])
 
                 def ended() -> bool:
                     return bool(look_up(bridge.url)["final"])

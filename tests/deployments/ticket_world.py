@@ -86,11 +86,11 @@ def shell(script: str, folder: Path, **variables: str) -> str:
     return done.stdout
 
 
-def until(condition: Callable[[], Any], seconds: float = 120) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 120, explain: Callable[[], str] = lambda: "") -> Any:
     """Wait for something to be so, and return it."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come"
+        assert time.monotonic() < deadline, f"not within {seconds} s; {explain()}"
         time.sleep(0.1)
     return found
 

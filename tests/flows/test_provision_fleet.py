@@ -81,7 +81,7 @@ class Field:
 
     def start(self, **parameters: Any) -> FlowRun:
         """A fleet by the API, as the UI and a ticket system start it."""
-        deployment = self.client.read_deployment_by_name("provision-fleet/provision-fleet")
+        deployment = self.client.read_deployment_by_name("provision-fleet/of-this-test")
         return self.client.create_flow_run_from_deployment(
             deployment.id, parameters={"deployment": DEPLOYMENT} | parameters
         )
@@ -134,8 +134,9 @@ def field(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for entrypoint, name, pool in (
         ("tests/flows/fleet_stand_in.py:stand_in", "stand-in", POOL),
         ("tests/flows/fleet_stand_in.py:stand_in", "unattended", "nobody"),
-        ("flows/provision_fleet.py:provision_fleet", "provision-fleet", POOL),
-        ("flows/provision.py:provision", "provision", "sandbox"),
+        # Names of their own: the server is shared, and a test of tickets counts on where the project's own lead.
+        ("flows/provision_fleet.py:provision_fleet", "of-this-test", POOL),
+        ("flows/provision.py:provision", "of-this-test", "sandbox"),
     ):
         made: Any = Flow.from_source(source=str(ROOT), entrypoint=entrypoint)
         made.deploy(name=name, work_pool_name=pool, job_variables={"stream_output": False}, print_next_steps=False)
@@ -340,7 +341,9 @@ def test_real_load_balancers_one_of_which_needs_a_release_that_is_installed_betw
     _install(stack, "second", "second")
 
     with working(field, "sandbox", {**field.variables, **stack.env}):
-        fleet = field.start(targets=rows, defaults=defaults, at_once=3, fleet="real", deployment="provision/provision")
+        fleet = field.start(
+            targets=rows, defaults=defaults, at_once=3, fleet="real", deployment="provision/of-this-test"
+        )
         first = field.end(fleet.id)
         told = field.roll_up(fleet.id, "real")
         _install(stack, "my-release", "third")
