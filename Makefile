@@ -26,8 +26,8 @@ up: .venv/.installed  ## Sandbox, Prefect server with UI, and a worker, left run
 down: .venv/.installed  ## Stop what `make up` started
 	$(BIN)/python -m deployments.local down
 
-test: .venv/.installed  ## The whole test suite, three files at a time: most of it is waiting
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+test: .venv/.installed  ## The test suite, three files at a time: most of it is waiting; LONG=yes: with exhaustive
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(if $(LONG),-m 'not browser')
 
 exhaustive: .venv/.installed  ## Further cases with workers, PostgreSQL and real Milvus
 	$(BIN)/python -m pytest -n 3 --dist loadfile -m exhaustive

@@ -11,7 +11,7 @@ import logging
 import shutil
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -73,6 +73,7 @@ class Stack:
         values: Json | None = None,
         release: str = "my-release",
         namespace: str = "default",
+        quotas: Mapping[str, float] | None = None,
         progress: Progress | None = None,
     ) -> None:
         """Nothing starts yet.
@@ -86,6 +87,7 @@ class Stack:
             values: of the release, on top of `service.type: LoadBalancer`.
             release: its name.
             namespace: its namespace.
+            quotas: limits by metric, such as URL_MAPS, that are other than a young project's.
             progress: told each part and how many seconds it took.
         """
         self.directory = directory.absolute()
@@ -94,6 +96,7 @@ class Stack:
         self.chart = (chart or chart_install.CHART).absolute()
         self._values: Json = merged({"service": {"type": "LoadBalancer"}}, values or {})
         self._milvus, self._given_kubeconfig = milvus, kubeconfig
+        self._quotas = dict(quotas or {})
         self._progress = progress or (lambda *_: None)
         self.faults = Faults()
         self.env: dict[str, str] = {}
@@ -184,6 +187,7 @@ class Stack:
             ca=authority,
             addresses=addresses,
             dns=zones,
+            limits=self._quotas,
         )
         self._begin(self.compute)
 

@@ -6,6 +6,7 @@ process. Prefect's calls are counted in its server's access log.
 """
 
 import contextlib
+import dataclasses
 import os
 import re
 import subprocess
@@ -22,7 +23,9 @@ import yaml
 
 from deployments import prefect_server
 from sandbox import chart_install
+from sandbox.compute.catalogue import LIMITS
 from sandbox.kube_client import KubeClient
+from sandbox.latency import PROFILES
 from sandbox.stack import Stack
 from tests import postgres
 from tests.bench.figures import Figure
@@ -44,6 +47,9 @@ _STEPS = (
     "apply-ingress",
     "wait-for-address",
 )
+# Controllers that look at all their Ingresses anew every other second would be what is measured.
+_PACE = dataclasses.replace(PROFILES["zero"], resync_seconds=PROFILES["real"].resync_seconds)
+_ROOM = dict.fromkeys(LIMITS, 1000.0)  # a young project has room for fifteen load balancers
 _CONFIGURATIONS = (("postgresql", 2), ("postgresql", 1), ("sqlite", 2))
 _RUN_SECONDS = 7200.0
 _REQUEST = re.compile(r'"(GET|POST|PATCH|PUT|DELETE) /api/(\S*) HTTP')
@@ -76,8 +82,7 @@ def measure(directory: Path, sizes: Sequence[int] = SIZES) -> list[Figure]:
         here = [size for size in sizes if database == "postgresql" or size <= 10]
         if not here:
             continue
-        with _field(directory / f"{database}-{workers}", database, workers) as bench:
-            runs = list(_until_one_fails(bench, here))
+        runs = list(_until_one_fails(directory, here, database, workers))
         place = f"{workers} worker{'s' if workers > 1 else ''}, {database}"
         for run in runs:
             figures += _figures(run, place)
@@ -86,11 +91,12 @@ def measure(directory: Path, sizes: Sequence[int] = SIZES) -> list[Figure]:
     return figures
 
 
-def _until_one_fails(bench: "_Bench", sizes: Sequence[int]) -> Iterator["_Run"]:
-    """What was measured before a failure is worth keeping."""
+def _until_one_fails(directory: Path, sizes: Sequence[int], database: str, workers: int) -> Iterator["_Run"]:
+    """Each in a world of its own; what was measured before a failure is worth keeping."""
     for size in sizes:
         try:
-            yield bench.run(size)
+            with _field(directory / f"{database}-{workers}-{size}", database, workers) as bench:
+                yield bench.run(size)
         except (ProgramFailed, subprocess.TimeoutExpired) as error:
             say(f"fleet of {size}: {error}")
             return
@@ -101,7 +107,7 @@ def _field(directory: Path, database: str, workers: int) -> Iterator["_Bench"]:
     """A sandbox, a Prefect server on that database, and that many workers with room for two runs each."""
     directory.mkdir(parents=True)
     with contextlib.ExitStack() as undo:
-        stack = undo.enter_context(Stack(directory / "sandbox", latency="zero", milvus=False))
+        stack = undo.enter_context(Stack(directory / "sandbox", latency=_PACE, quotas=_ROOM, milvus=False))
         settings = {"PREFECT_SERVER_LOGGING_LEVEL": "INFO"}  # uvicorn writes one line per request then
         if database == "postgresql":
             settings["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = undo.enter_context(postgres.running())

@@ -1,10 +1,15 @@
-"""Runs on a warm worker: how soon one begins to work, and what a retry of the last failed step costs."""
+"""Runs on a warm worker: how soon one begins to work, and what a retry of the last failed step costs.
+
+The retry is measured at three paces of Google Cloud. Where that takes no time a whole run is short, and what every
+process needs to begin weighs most; the real pace says what a user saves, and takes the bench some ten minutes.
+"""
 
 import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sandbox import chart_install
 from sandbox.kube_client import KubeClient
@@ -15,15 +20,23 @@ from tests.bench.programs import say
 from tests.flows.workplace import Workplace, a_workplace
 
 _REPETITIONS = 3
+_RUN_SECONDS = 1800.0  # at the real pace backends alone take five minutes
+_GUARDED = "guarded"
+_PACES: tuple[ProfileName, ...] = ("zero", "fast", "real")
 _PARAMETERS = {"dns_managed_zone": "sandbox-zone"}
 
 
 def measure(directory: Path) -> list[Figure]:
-    """The figures of both, the second with a Google Cloud that takes no time and with one that takes a little."""
-    with Stack(directory / "sandbox", latency="zero") as stack, a_workplace(directory / "work", stack) as workplace:
-        figures = [*_overhead(workplace, stack), *_retry(workplace, stack, "zero")]
-    with Stack(directory / "fast", latency="fast") as stack, a_workplace(directory / "work-fast", stack) as workplace:
-        figures += _retry(workplace, stack, "fast")
+    """The figures of both; the start is measured where nothing else takes time."""
+    figures: list[Figure] = []
+    for pace in _PACES:
+        with (
+            Stack(directory / pace, latency=pace) as stack,
+            a_workplace(directory / f"work-{pace}", stack) as workplace,
+        ):
+            if pace == "zero":
+                figures += _overhead(workplace, stack)
+            figures += _retry(workplace, stack, pace)
     return figures
 
 
@@ -48,14 +61,14 @@ def _overhead(workplace: Workplace, stack: Stack) -> list[Figure]:
 
 
 def _retry(workplace: Workplace, stack: Stack, latency: ProfileName) -> list[Figure]:
-    """A run whose proof is turned away with a wrong password, and its retry with the right one, beside a whole run."""
+    """A whole run; beside it the retry of one whose proof was turned away with a wrong password."""
     say(f"bench: a retry of the last step, latency {latency}")
-    parameters = _a_guarded_milvus(stack, "whole", "Milvus")
+    parameters = _a_guarded_milvus(stack)
+    _give_password(stack, "Milvus")
     whole = _attempt(workplace, stack, lambda: workplace.start(**parameters), 1, "COMPLETED")
-
-    parameters = _a_guarded_milvus(stack, "mended", "wrong")
+    _give_password(stack, "wrong")
     failed = _attempt(workplace, stack, lambda: workplace.start(**parameters), 1, "FAILED")
-    _give_password(stack, "mended", "Milvus")
+    _give_password(stack, "Milvus")
     retry = _attempt(workplace, stack, lambda: workplace.retry(failed.run), 2, "COMPLETED")
     proof = _work(workplace, retry.run, 2, only="prove")
     return [
@@ -78,28 +91,27 @@ class _Attempt:
 def _attempt(workplace: Workplace, stack: Stack, begin: Callable[[], str], number: int, state: str) -> _Attempt:
     before = _calls(stack)
     run = begin()
-    ended = workplace.end(run, number, seconds=300)
+    ended = workplace.end(run, number, _RUN_SECONDS)
     assert ended["state"]["type"] == state, workplace.told(run)
     return _Attempt(run, _calls(stack) - before, _work(workplace, run, number))
 
 
-def _a_guarded_milvus(stack: Stack, release: str, password: str) -> dict[str, str]:
-    """Install a Milvus that asks for root's password; return the parameters of a run that gives it this one."""
+def _a_guarded_milvus(stack: Stack) -> dict[str, Any]:
+    """Install a Milvus that asks for root's password; return the parameters of a run that reads it from a Secret."""
     user_yaml = "common:\n  security:\n    authorizationEnabled: true\n"
     values = {"service": {"type": "LoadBalancer"}, "extraConfigFiles": {"user.yaml": user_yaml}}
-    chart_install.install(stack.kubeconfig, stack.chart, release, "default", values)
-    _give_password(stack, release, password)
-    named = {"release": release, "domain": f"{release}.milvus.example", "milvus_credentials_secret": release}
-    return _PARAMETERS | named
+    chart_install.install(stack.kubeconfig, stack.chart, _GUARDED, "default", values)
+    named = {"release": _GUARDED, "domain": f"{_GUARDED}.milvus.example", "milvus_credentials_secret": _GUARDED}
+    return _PARAMETERS | named | {"proof_timeout_seconds": 900}
 
 
-def _give_password(stack: Stack, release: str, password: str) -> None:
+def _give_password(stack: Stack, password: str) -> None:
     """The Secret that the proof logs in with."""
-    metadata = {"name": release, "namespace": "default"}
+    metadata = {"name": _GUARDED, "namespace": "default"}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
     login = {"username": "root", "password": password}
     with contextlib.closing(KubeClient.from_kubeconfig(stack.kubeconfig, user_agent="bench")) as kube:
-        kube.apply(f"/api/v1/namespaces/default/secrets/{release}", {**secret, "stringData": login}, "bench")
+        kube.apply(f"/api/v1/namespaces/default/secrets/{_GUARDED}", {**secret, "stringData": login}, "bench")
 
 
 def _work(workplace: Workplace, run: str, attempt: int, only: str = "") -> float:
