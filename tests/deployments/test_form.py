@@ -84,7 +84,7 @@ def test_a_wrong_domain_is_named_where_it_was_typed(server: Prefect, page: brows
     fill_in_domain(page, "Not A Domain")
     page.run(SUBMIT)
 
-    page.wait("document.body.innerText.includes('does not match')", "word on the domain", seconds=20)
+    page.wait("document.body.innerText.includes('does not match')", "word on the domain")
 
 
 def open_form(page: browser.Page, server: Prefect, deployment: dict[str, Any], form: str, last: str) -> None:

@@ -126,7 +126,7 @@ def a_bridge(folder: Path, environment: Mapping[str, str]) -> Iterator[Bridge]:
         return False
 
     try:
-        until(answers, 30)
+        until(answers, 120)
         yield Bridge(process, url, log)
     finally:
         process.terminate()

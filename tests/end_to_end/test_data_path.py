@@ -48,7 +48,7 @@ def test_milvus_is_reached_over_the_layer_4_balancer_first(stack: Stack, kuberne
     """The guide's starting point: plaintext, type LoadBalancer."""
     address = service_address(kubernetes)
 
-    milvus = MilvusClient(f"http://{address}:19530", timeout=10)
+    milvus = MilvusClient(f"http://{address}:19530", timeout=60)
 
     assert milvus.list_collections() == []
     milvus.close()

@@ -113,7 +113,7 @@ def test_killed_in_every_wait_the_retries_go_on_where_it_stopped(
 
     assert workplace.end(run, 4)["state"]["type"] == "COMPLETED", workplace.told(run)
     assert workplace.orders.read_text() == ""
-    workplace.until(lambda: workplace.states(run, 4).get("prove") == "Completed", 20)
+    workplace.until(lambda: workplace.states(run, 4).get("prove") == "Completed", 120)
     assert {name for name, state in workplace.states(run, 4).items() if state == "Cached"} >= {
         "reserve-address", "apply-milvus-release", "make-tls-secret", "apply-dns-record", "apply-ingress",
     }  # fmt: skip

@@ -24,7 +24,7 @@ def over(workplace: Workplace, run: str, attempt: int, state: str) -> dict[str, 
     ended = workplace.end(run, attempt)
     assert ended["state"]["type"] == state, workplace.told(run)
     open_states = {"Pending", "Running", "Scheduled", "NotReady"}
-    workplace.until(lambda: not open_states & set(workplace.states(run, attempt).values()), 20)
+    workplace.until(lambda: not open_states & set(workplace.states(run, attempt).values()), 120)
     return workplace.states(run, attempt)
 
 

@@ -202,7 +202,7 @@ def _note_tokens(stack: Stack, found: Scene) -> None:
 def _set_password(api: client.CoreV1Api, stack: Stack, password: str) -> None:
     service: Any = api.read_namespaced_service("my-release-milvus", stack.namespace)
     address = service.status.load_balancer.ingress[0].ip
-    milvus = MilvusClient(f"http://{address}:19530", user="root", password="Milvus", timeout=20)
+    milvus = MilvusClient(f"http://{address}:19530", user="root", password="Milvus", timeout=60)
     milvus.update_password("root", "Milvus", password)
     milvus.close()
 
