@@ -40,6 +40,7 @@ class Clusters:
             "currentMasterVersion": version,
             "network": "default",
             "subnetwork": "default",
+            "networkConfig": {"network": f"projects/{self._project}/global/networks/default"},
             "ipAllocationPolicy": {"useIpAliases": True},
             "addonsConfig": {"httpLoadBalancing": {}},
         }

@@ -49,6 +49,7 @@ class Feed:
             health_checks=lists["healthChecks"],
             ssl_policies=lists["sslPolicies"],
             security_policies=lists["securityPolicies"],
+            firewalls=lists["firewalls"],
             certificates=certificates,
             endpoints=self._endpoints(lists["backendServices"]),
         )
@@ -101,6 +102,7 @@ _KINDS = (
     "sslCertificates",
     "sslPolicies",
     "securityPolicies",
+    "firewalls",
 )
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sandbox.dataplane import firewall
 from sandbox.dataplane.probes import Check, probe
 from sandbox.dataplane.snapshot import Endpoint, Snapshot, kubernetes_service, name_of
 from sandbox.faults import Faults
@@ -30,6 +31,8 @@ class Target:
     kubernetes_service: str
     endpoint: Endpoint
     check: Check
+    reachable: bool = True
+    """Whether the network's firewall lets probes and requests in."""
 
 
 @dataclass
@@ -56,12 +59,18 @@ def targets(snapshot: Snapshot) -> set[Target]:
     result = set()
     for name, service in snapshot.backend_services.items():
         checks = [snapshot.health_checks.get(name_of(url)) for url in service.get("healthChecks") or []]
-        for check in filter(None, checks):
+        for resource in filter(None, checks):
+            check = Check.of(resource)
             result |= {
-                Target(name, kubernetes_service(service), endpoint, Check.of(check))
+                Target(name, kubernetes_service(service), endpoint, check, _reachable(snapshot, check, endpoint))
                 for endpoint in snapshot.endpoints_of(name)
             }
     return result
+
+
+def _reachable(snapshot: Snapshot, check: Check, endpoint: Endpoint) -> bool:
+    rules, ports = snapshot.firewalls, {endpoint[1], check.port or endpoint[1]}
+    return rules is None or all(firewall.admits(rules, port) for port in ports)
 
 
 class Prober:
@@ -113,7 +122,7 @@ class Prober:
         for service in {target.backend_service, target.kubernetes_service, name or namespace}:
             if self._faults.strike("never-healthy", service=service) is not None:
                 return False
-        return probe(target.check, *target.endpoint)
+        return target.reachable and probe(target.check, *target.endpoint)
 
     def _conclude(self, target: Target, stop: threading.Event, *, healthy: bool) -> None:
         with self._lock:

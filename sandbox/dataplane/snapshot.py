@@ -34,6 +34,8 @@ class Snapshot:
     health_checks: Mapping[str, Json] = field(default_factory=dict)
     ssl_policies: Mapping[str, Json] = field(default_factory=dict)
     security_policies: Mapping[str, Json] = field(default_factory=dict)
+    firewalls: Mapping[str, Json] | None = None
+    """None: there is no firewall."""
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
     endpoints: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict)
     """By network endpoint group, `zone/name`."""
