@@ -14,6 +14,7 @@ from tasks.core.checks import (
     cloud,
     dns,
     failed,
+    firewall,
     gke_cluster,
     health_check,
     ingress_shape,
@@ -149,5 +150,6 @@ _ALL: tuple[Callable[[Facts], Iterator[Check]], ...] = (
     cloud.checks,
     pod_template.checks,
     network_policy.checks,
+    firewall.checks,
     gke_cluster.checks,
 )

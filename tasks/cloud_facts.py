@@ -1,12 +1,13 @@
 """What Google Cloud has of all that the objects name: read side by side, and only what somebody names."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from tasks.clients import kubeconfig
 from tasks.clients.readers import ComputeReader
-from tasks.core import annotations, names, status
+from tasks.core import annotations, inventory, names, status
+from tasks.core.checks import firewall
 from tasks.core.checks.facts import Cloud
 from tasks.core.checks.objects import Object
 from tasks.core.checks.references import names_in
@@ -16,6 +17,7 @@ from tasks.snapshot import Snapshot
 from tasks.together import together
 
 _REGIONAL, _QUOTAS, _CLUSTER = "regional addresses", "quotas", "cluster"
+_FIREWALLS, _GROUPS = "firewalls", "networkEndpointGroups"
 
 
 def read(api: ComputeReader, config: LoadBalancerConfig, snapshot: Snapshot) -> tuple[Cloud, list[ProvisioningError]]:
@@ -25,6 +27,7 @@ def read(api: ComputeReader, config: LoadBalancerConfig, snapshot: Snapshot) -> 
         reference: partial(api.get, *reference.split("/")) for reference in {*addresses, *_named(config, snapshot)}
     }
     calls[_QUOTAS] = api.quotas
+    calls[_FIREWALLS] = partial(api.list_resources, _FIREWALLS)
     if config.gke_cluster:
         calls[_CLUSTER] = partial(kubeconfig.describe, api.project, config.gke_location, config.gke_cluster)
     found, refused = together(calls)
@@ -36,6 +39,9 @@ def read(api: ComputeReader, config: LoadBalancerConfig, snapshot: Snapshot) -> 
     missing = [reference for reference in addresses if reference in found and found[reference] is None]
     if missing:
         more[_REGIONAL] = partial(api.regional_addresses, status.tail(missing[0]))
+    if status.ingress_address(_ingress(config, snapshot)) and not firewall.gke_made(found.get(_FIREWALLS, ())):
+        # The rule that would say in which network the cluster is is not there.
+        more[_GROUPS] = partial(api.list_resources, _GROUPS)
     found_more, refused_more = together(more)
     found, refused = found | found_more, refused | refused_more
     cloud = Cloud(
@@ -45,8 +51,20 @@ def read(api: ComputeReader, config: LoadBalancerConfig, snapshot: Snapshot) -> 
         quotas=tuple(found[_QUOTAS]) if _QUOTAS in found else None,
         regional_addresses=tuple(found.get(_REGIONAL, ())),
         cluster=found.get(_CLUSTER),
+        firewalls=tuple(found[_FIREWALLS]) if _FIREWALLS in found else None,
+        network=_network(found, config),
     )
     return cloud, [error for reference, error in refused.items() if reference in addresses]
+
+
+def _network(found: Mapping[str, Any], config: LoadBalancerConfig) -> str:
+    """Self-link of the cluster's network, as the GKE API or an endpoint group of ours has it; else empty."""
+    if named := ((found.get(_CLUSTER) or {}).get("networkConfig") or {}).get("network"):
+        return str(named)
+    ingress, service = names.ingress(config.release), names.service(config.release)
+    ours = inventory.Marker(f"{config.namespace}/{ingress}", f"{config.namespace}/{service}")
+    groups = (group for group in found.get(_GROUPS, ()) if ours.owns(_GROUPS, group))
+    return next((str(group.get("network", "")) for group in groups), "")
 
 
 def _addresses(config: LoadBalancerConfig, snapshot: Snapshot) -> Iterator[str]:

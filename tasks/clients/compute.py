@@ -192,6 +192,7 @@ _ARGUMENTS = {
     "sslPolicies": "ssl_policy",
     "securityPolicies": "security_policy",
     "networkEndpointGroups": "network_endpoint_group",
+    "firewalls": "firewall",
     "projects": "project",
     "regionalAddresses": "address",
 }
@@ -208,6 +209,7 @@ _CLIENTS = {
     "sslPolicies": "SslPoliciesClient",
     "securityPolicies": "SecurityPoliciesClient",
     "networkEndpointGroups": "NetworkEndpointGroupsClient",
+    "firewalls": "FirewallsClient",
     "operations": "GlobalOperationsClient",
     "projects": "ProjectsClient",
     "regionalAddresses": "AddressesClient",

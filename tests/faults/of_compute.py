@@ -172,6 +172,31 @@ def shared_vpc(site: Site) -> Iterator[None]:
         yield
 
 
+@fault("somebody's firewall rule denies before GKE's own", "B10; §8.2", layer="network", cause="Firewall",
+       mend="gcloud compute firewall-rules create my-release-from-load-balancer --network default --priority 899",
+       seen="denies tcp:")  # fmt: skip
+@contextmanager
+def firewall_denies(site: Site) -> Iterator[None]:
+    denying = {
+        "name": "no-strangers",
+        "priority": 900,
+        "denied": [{"IPProtocol": "all"}],
+        "sourceRanges": ["0.0.0.0/0"],
+    }
+    with site.made("global/firewalls", denying):
+        yield
+
+
+@fault("GKE's firewall rule is deleted, and its controller does not look", "B10; §8.2", layer="network",
+       cause="Firewall", mend="GKE's controller makes its rule again", seen="no firewall rule")  # fmt: skip
+@contextmanager
+def firewall_deleted(site: Site) -> Iterator[None]:
+    (rule,) = [each["name"] for each in site.compute("GET", "global/firewalls")["items"]]
+    with site.armed("controller-off"):
+        site.compute("DELETE", f"global/firewalls/{rule}")
+        yield
+
+
 # --- who may come in, and where it leads (D1, D2, B6) ----------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from sandbox.ca import CertificateAuthority
 from sandbox.compute_client import ComputeClient
+from sandbox.stack import CLUSTER, LOCATION
 from tasks.clients import kubernetes
 from tasks.core import annotations as gke
 from tasks.core import certificates
@@ -369,6 +370,22 @@ def somebody(world: World) -> Iterator[ComputeClient]:
     somebody = ComputeClient(api.url, api.access_token("somebody"), api.project)
     yield somebody
     somebody.close()
+
+
+def test_a_firewall_rule_that_shuts_the_load_balancer_out_is_told_where_the_network_is_known(
+    refused: Refused, somebody: ComputeClient
+) -> None:
+    """GKE's API says which it is; before there is any load balancer nothing else does."""
+    denied = [{"IPProtocol": "tcp", "ports": ["9000-9100"]}]
+    somebody.insert("global/firewalls", {"name": "no-strangers", "priority": 10, "denied": denied})
+    try:
+        error = refused(gke_cluster=CLUSTER, gke_location=LOCATION)
+    finally:
+        somebody.delete("global/firewalls/no-strangers")
+
+    assert (error.cause, error.layer, error.resource) == ("Firewall", "network", "firewalls/no-strangers")
+    assert "denies tcp:9091 from 130.211.0.0/22" in error.observed
+    assert "--priority 9 --allow tcp:19530,tcp:9091" in error.mend
 
 
 def test_an_internal_address_of_our_name_is_told(refused: Refused, world: World, somebody: ComputeClient) -> None:

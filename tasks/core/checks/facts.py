@@ -23,10 +23,13 @@ class Cloud:
         project: of the load balancer.
         resources: `COLLECTION/NAME` to the resource as REST has it, None where there is none; what is no key was not
             looked at.
-        unread: `COLLECTION/NAME` (or `quotas`, `cluster`, `regional addresses`) to why it could not be read.
+        unread: `COLLECTION/NAME` (or `quotas`, `cluster`, `firewalls`, `regional addresses`) to why it could not be
+            read.
         quotas: of the project; None when not read.
         regional_addresses: of the static address's name; looked up only when no global one has it.
         cluster: as the GKE API has it; None when it was not asked.
+        firewalls: rules of the project's networks; None when they could not be read.
+        network: self-link of the cluster's network; empty while nothing says which it is.
     """
 
     project: str = ""
@@ -35,6 +38,8 @@ class Cloud:
     quotas: tuple[Object, ...] | None = None
     regional_addresses: tuple[Object, ...] = ()
     cluster: Object | None = None
+    firewalls: tuple[Object, ...] | None = None
+    network: str = ""
 
     def knows(self, reference: str) -> bool:
         """Whether the resource was looked at."""
