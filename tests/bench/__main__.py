@@ -41,7 +41,12 @@ _MEASURES: dict[Part, Callable[[Path], list[Figure]]] = {
 def main(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file, too.")] = None,
     only: Annotated[list[Part] | None, typer.Option(help="Measure this part alone; may be repeated.")] = None,
-    sizes: Annotated[str, typer.Option(help="Targets of the fleets; a fleet of 100 takes some 10 minutes.")] = "1,10",
+    sizes: Annotated[
+        str,
+        typer.Option(
+            help="Targets of the fleets; one of 100 takes some 20 minutes on two cores, for each number of workers."
+        ),
+    ] = "1,10",
 ) -> None:
     """Measure the project's figures, side by side with what they are compared to."""
     logging.disable(logging.WARNING)  # the parts' own chatter; what fails is raised
