@@ -117,6 +117,24 @@ def _close_clients() -> None:
     gc.collect()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand whole files to the processes of a parallel run, and begin with what takes longest.
+
+    Tests that share a worker of Prefect are one group: three workers at once are more than two cores bear. The pure
+    core comes next, since it is over in seconds and says most; then what needs real servers, then the rest.
+    """
+    order = {"workers": 0, "core": 1, "slow": 2, "rest": 3}
+    with_worker = {item.path for item in items if {"workplace", "shaky"} & set(getattr(item, "fixturenames", ()))}
+    turns: dict[Path, int] = {}
+    for item in items:
+        group = "workers" if item.path in with_worker else str(item.path.relative_to(item.config.rootpath))
+        item.add_marker(pytest.mark.xdist_group(group))
+        slow = item.get_closest_marker("slow") is not None
+        kind = group if group == "workers" else "core" if "core" in item.path.parts else "slow" if slow else "rest"
+        turns[item.path] = min(order[kind], turns.get(item.path, order["rest"]))
+    items.sort(key=lambda item: turns[item.path])
+
+
 class TellFailures:
     """Writes each failure when it happens.
 

@@ -146,4 +146,4 @@ def address(world: World) -> str:
         entries = world.read(kubernetes.INGRESS).get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
         return str(entries[0].get("ip", ""))
 
-    return eventually(shown, seconds=60)
+    return eventually(shown)

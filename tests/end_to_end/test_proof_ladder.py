@@ -4,7 +4,7 @@ import base64
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -108,19 +108,26 @@ def test_every_rung_holds_through_the_load_balancer(target: Callable[..., Target
     assert climbed.async_call == climbed.call.replace("MilvusClient(", "AsyncMilvusClient(") != ""
 
 
+CUT_SECONDS = 6
+"""A backend timeout that the calls of a proof keep to, on a busy machine, too."""
+
+
+def cut_calls() -> AbstractContextManager[None]:
+    change, back = ({"spec": {"timeoutSec": seconds}} for seconds in (CUT_SECONDS, 3600))
+    return patched(kubernetes.BACKEND_CONFIG, BACKEND_CONFIG, change, back)
+
+
 def test_a_long_call_is_cut_by_the_backend_timeout(target: Callable[..., Target]) -> None:
-    with patched(
-        kubernetes.BACKEND_CONFIG, BACKEND_CONFIG, {"spec": {"timeoutSec": 2}}, {"spec": {"timeoutSec": 3600}}
-    ):
+    with cut_calls():
         fault, climbed = broken_in_the_end(
-            target(long_call_seconds=5.0, idle_seconds=30.0), "long-call", "CallCutByTimeout"
+            target(long_call_seconds=9.0, idle_seconds=60.0), "long-call", "CallCutByTimeout"
         )
 
     assert (fault.owner, fault.cause) == ("ingress", "CallCutByTimeout"), fault
-    assert fault.detail.startswith("a call of 5 s was cut after 2.")
-    assert "timeoutSec is 2 s" in fault.detail
+    assert fault.detail.startswith(f"a call of 9 s was cut after {CUT_SECONDS}.")
+    assert f"timeoutSec is {CUT_SECONDS} s" in fault.detail
     assert climbed.rungs[-1].detail == "not reached: long-call broke"
-    assert sum(rung.seconds for rung in climbed.rungs) < 20, "the silence was not waited for"
+    assert sum(rung.seconds for rung in climbed.rungs) < 60, "the silence was not waited for"
 
 
 def test_no_long_call_is_proved_where_it_is_to_be_cut(target: Callable[..., Target], journal: Journal) -> None:
@@ -137,20 +144,18 @@ def test_a_long_call_that_is_cut_again_and_again_is_not_waited_for(
     target: Callable[..., Target], journal: Journal
 ) -> None:
     """Each climb takes as long as it does, and the deadline of a first proof is 20 minutes."""
-    config = a_config(long_call_seconds=3)
+    config = a_config(long_call_seconds=8)
     address = target().address
-    with patched(
-        kubernetes.BACKEND_CONFIG, BACKEND_CONFIG, {"spec": {"timeoutSec": 2}}, {"spec": {"timeoutSec": 3600}}
-    ):
-        broken_in_the_end(target(long_call_seconds=3.0), "long-call")
+    with cut_calls():
+        broken_in_the_end(target(long_call_seconds=8.0), "long-call")
         begun = time.monotonic()
         with pytest.raises(ProofFailed) as caught:
             milvus_connection.prove.fn(config, address, "")
 
     assert (caught.value.layer, caught.value.cause) == ("ingress", "CallCutByTimeout")
     assert isinstance(caught.value.last_climb, milvus_connection.Proof)
-    assert (time.monotonic() - begun) // 2.0 >= 3, "each climb lasts until the call is cut"
-    assert time.monotonic() - begun < 45
+    assert (time.monotonic() - begun) // CUT_SECONDS >= 3, "each climb lasts until the call is cut"
+    assert time.monotonic() - begun < 200
 
 
 def test_a_host_that_the_ingress_does_not_know(target: Callable[..., Target]) -> None:

@@ -1,6 +1,7 @@
 """A run dies by SIGKILL, at every border of a step and in every wait; what follows ends where a healthy run would."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +55,13 @@ class Release:
 
 
 @pytest.fixture
-def release(stack: Stack) -> Release:
+def release(stack: Stack) -> Iterator[Release]:
+    """Its Milvus ends with the test: each takes a twentieth of a core."""
     made = Release(f"mortal-{next(_numbers)}")
     chart_install.install(stack.kubeconfig, stack.chart, made.name, "default", {"service": {"type": "LoadBalancer"}})
-    return made
+    yield made
+    deployment = f"{names.service(made.name)}-standalone"
+    kubernetes.cluster(made.config).delete(kubernetes.DEPLOYMENT, "default", deployment)
 
 
 def order(workplace: Workplace, *orders: str) -> None:
@@ -98,7 +102,7 @@ def test_killed_in_every_wait_the_retries_go_on_where_it_stopped(
     """By a worker; each attempt dies in one wait, and the retry finds the writes before it done."""
     order(workplace, "seen wait-for-rollout", "seen wait-for-address", "seen wait-for-backends")
     # Each wait is held by a fault: what is over at its first look has nothing to see, and the order would stay.
-    stack.faults.arm("readiness-gate-stall")
+    stack.faults.arm("kube-unavailable", verb="create", resource="pods")
     run = workplace.start("provision/mortal", **release.parameters)
     crashed(workplace, run, 1)
     stack.faults.clear()

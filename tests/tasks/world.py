@@ -212,7 +212,7 @@ _KINDS = {
 }
 
 
-def eventually(look: Callable[[], T | None], *, seconds: float = 60) -> T:
+def eventually(look: Callable[[], T | None], *, seconds: float = 240) -> T:
     """What `look` returns, as soon as that is true."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
