@@ -27,10 +27,10 @@ down: .venv/.installed  ## Stop what `make up` started
 	$(BIN)/python -m deployments.local down
 
 test: .venv/.installed  ## The test suite, three files at a time, since most of it waits; LONG=yes: with exhaustive
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(if $(LONG),-m 'not browser')
+	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder $(if $(LONG),-m 'not browser')
 
 exhaustive: .venv/.installed  ## Further cases with workers, PostgreSQL and real Milvus
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder -m exhaustive
+	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder -m exhaustive
 
 browser: .venv/.installed  ## The forms and the pages of a run, in a real browser; needs Chromium
 	$(BIN)/python -m pytest -m browser

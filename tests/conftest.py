@@ -118,21 +118,31 @@ def _close_clients() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Hand whole files to the processes of a parallel run, and begin with what takes longest.
+    """Begin with what takes longest, a worker's runs; the pure core comes next, which is over in seconds."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
 
-    Tests that share a worker of Prefect are one group: three workers at once are more than two cores bear. The pure
-    core comes next, since it is over in seconds and says most; then what needs real servers, then the rest.
+    def turn(item: pytest.Item) -> int:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return {"workers": 0, "core": 1}.get(folder, 2 if item.path in slow else 3)
+
+    items.sort(key=turn)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out files as wholes, and all of `tests/workers` as one.
+
+    They share one server, and three workers of Prefect at once, whose processes import for seconds, are more than two
+    cores bear.
     """
-    order = {"workers": 0, "core": 1, "slow": 2, "rest": 3}
-    with_worker = {item.path for item in items if {"workplace", "shaky"} & set(getattr(item, "fixturenames", ()))}
-    turns: dict[Path, int] = {}
-    for item in items:
-        group = "workers" if item.path in with_worker else str(item.path.relative_to(item.config.rootpath))
-        item.add_marker(pytest.mark.xdist_group(group))
-        slow = item.get_closest_marker("slow") is not None
-        kind = group if group == "workers" else "core" if "core" in item.path.parts else "slow" if slow else "rest"
-        turns[item.path] = min(order[kind], turns.get(item.path, order["rest"]))
-    items.sort(key=lambda item: turns[item.path])
+    from xdist.scheduler import LoadScopeScheduling
+
+    def scope(nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/workers" if "tests/workers/" in file else file
+
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = scope  # the one thing that its own kinds differ in
+    return scheduler
 
 
 class TellFailures:

@@ -17,7 +17,7 @@ from sandbox.latency import ProfileName
 from sandbox.stack import Stack
 from tests.bench.figures import Figure, median
 from tests.bench.programs import say
-from tests.flows.workplace import Workplace, a_workplace
+from tests.workers.workplace import Workplace, a_workplace
 
 _REPETITIONS = 3
 _RUN_SECONDS = 1800.0  # at the real pace backends alone take five minutes

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.stack import Stack
-from tests.flows.workplace import Workplace, a_workplace
+from tests.workers.workplace import Workplace, a_workplace
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import pytest
 from sandbox.dns_records import DnsRecords
 from sandbox.stack import Stack
 from tests.flows.running import objects_written, writes
-from tests.flows.workplace import Workplace
+from tests.workers.workplace import Workplace
 
 pytestmark = pytest.mark.slow
 

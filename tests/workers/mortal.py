@@ -47,7 +47,7 @@ provision.fn = _mortal
 def die_or_end(environment: Mapping[str, str], parameters: Mapping[str, Any]) -> int:
     """Run the flow in a process of its own, which has its imports already; return how that ended."""
     forking = multiprocessing.get_context("forkserver")
-    forking.set_forkserver_preload(["tests.flows.warm"])
+    forking.set_forkserver_preload(["tests.workers.warm"])
     child = forking.Process(target=_live, args=(dict(parameters),))
     with pytest.MonkeyPatch.context() as patch:
         # The server of forks takes its environment when it starts, with the first child.

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.stack import Stack
 from tests import browser
-from tests.flows.workplace import Workplace
+from tests.workers.workplace import Workplace
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 

@@ -57,7 +57,7 @@ class Workplace:
         local.prepare(self.environment)
         script = (
             "from prefect import Flow\n"
-            f"made = Flow.from_source(source={str(ROOT)!r}, entrypoint='tests/flows/mortal.py:provision')\n"
+            f"made = Flow.from_source(source={str(ROOT)!r}, entrypoint='tests/workers/mortal.py:provision')\n"
             f"made.deploy(name='mortal', work_pool_name={local.POOL!r}, print_next_steps=False,"
             " job_variables={'stream_output': False})\n"
         )

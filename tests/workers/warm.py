@@ -5,4 +5,4 @@ from tasks.clients import imports, milvus
 for _module in ("kubernetes.client", "google.cloud.compute_v1", "google.cloud.dns"):
     imports.load(_module)
 milvus.load()
-imports.load("tests.flows.mortal")
+imports.load("tests.workers.mortal")

@@ -14,8 +14,8 @@ from tasks.clients import compute, kubernetes
 from tasks.core import names
 from tasks.core.config import LoadBalancerConfig
 from tests.conftest import QUICK, a_config
-from tests.flows import mortal
-from tests.flows.workplace import Workplace
+from tests.workers import mortal
+from tests.workers.workplace import Workplace
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from sandbox.stack import Stack
 from tasks.clients import kubernetes
 from tasks.core import names
 from tests.conftest import a_config
-from tests.flows.workplace import Workplace
+from tests.workers.workplace import Workplace
 
 pytestmark = pytest.mark.slow
 
