@@ -24,6 +24,7 @@ STEPS = (
     "apply-frontend-config", "make-tls-secret", "apply-dns-record", "wait-for-rollout", "check-dns-record",
     "apply-ingress", "wait-for-address", "wait-for-backends", "delete-unused-managed-certificate", "prove",
 )  # fmt: skip
+HELD = {"wait-for-address": "controller-off", "wait-for-backends": "never-healthy"}
 _KILLED = -9
 _numbers = itertools.count(1)
 
@@ -100,17 +101,17 @@ def test_killed_in_every_wait_the_retries_go_on_where_it_stopped(
     workplace: Workplace, stack: Stack, release: Release
 ) -> None:
     """By a worker; each attempt dies in one wait, and the retry finds the writes before it done."""
-    order(workplace, "seen wait-for-rollout", "seen wait-for-address", "seen wait-for-backends")
-    # Each wait is held by a fault: what is over at its first look has nothing to see, and the order would stay.
+    # One order for each attempt, since waits run side by side, and each wait held by a fault: what is over at its first
+    # look has nothing to see.
+    order(workplace, "seen wait-for-rollout")
     stack.faults.arm("kube-unavailable", verb="create", resource="pods")
     run = workplace.start("provision/mortal", **release.parameters)
     crashed(workplace, run, 1)
-    stack.faults.clear()
-    stack.faults.arm("controller-off")
-    crashed_again(workplace, run, 2)
-    stack.faults.clear()
-    stack.faults.arm("never-healthy")
-    crashed_again(workplace, run, 3)
+    for attempt, (step, fault) in enumerate(HELD.items(), start=2):
+        order(workplace, f"seen {step}")
+        stack.faults.clear()
+        stack.faults.arm(fault)
+        crashed_again(workplace, run, attempt)
     stack.faults.clear()
 
     workplace.retry(run)
