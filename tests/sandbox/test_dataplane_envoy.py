@@ -365,10 +365,11 @@ def test_the_backend_timeout_cuts_a_slow_answer_and_a_busy_stream(
     front_end.serve(project(service("be2", protocol="HTTP2", timeoutSec=1), grpc_backend, certificates))
     eventually(lambda: stream_lives(front_end, authority), front_end.envoy.process.log_tail)
     started = time.monotonic()
-    with channel(front_end, authority) as client, pytest.raises(grpc.RpcError) as cut:
-        for _ in client.unary_stream("/t.Echo/Forever")(b"x", timeout=60):
+    with channel(front_end, authority) as client, pytest.raises(grpc.RpcError):
+        for _ in client.unary_stream("/t.Echo/Forever")(b"x", timeout=120):
             pass
-    assert cut.value.code() is not grpc.StatusCode.DEADLINE_EXCEEDED, "the client ended it"
+    # Not by its status: Envoy hands its timeout on, and a server that is quicker says DEADLINE_EXCEEDED as the client does.
+    assert time.monotonic() - started < 100, "the client ended it"
     assert time.monotonic() - started > 0.8, "it ended before its time"
 
 

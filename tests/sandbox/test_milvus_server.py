@@ -3,6 +3,7 @@
 import http.client
 import os
 import signal
+import socket
 import ssl
 import time
 from pathlib import Path
@@ -21,8 +22,14 @@ TLS = "common: {security: {tlsMode: 1}}\n"
 
 def started(server: MilvusServer) -> MilvusServer:
     server.start()
-    server.process.wait_until_ready(server.healthy, timeout_seconds=60)
+    server.process.wait_until_ready(lambda: server.healthy() and listens(server.grpc_port), timeout_seconds=120)
     return server
+
+
+def listens(port: int) -> bool:
+    """On a busy machine Milvus says that it is healthy a moment before its port is open."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_two_servers_run_side_by_side_and_data_survive_a_restart(tmp_path: Path) -> None:
