@@ -26,11 +26,11 @@ up: .venv/.installed  ## Sandbox, Prefect server with UI, and a worker, left run
 down: .venv/.installed  ## Stop what `make up` started
 	$(BIN)/python -m deployments.local down
 
-test: .venv/.installed  ## The test suite, three files at a time, since most of it waits; LONG=yes: with exhaustive
-	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder $(if $(LONG),-m 'not browser')
+test: .venv/.installed  ## The test suite, two files at a time; LONG=yes: with exhaustive
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder $(if $(LONG),-m 'not browser')
 
 exhaustive: .venv/.installed  ## Further cases with workers, PostgreSQL and real Milvus
-	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder -m exhaustive
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m exhaustive
 
 browser: .venv/.installed  ## The forms and the pages of a run, in a real browser; needs Chromium
 	$(BIN)/python -m pytest -m browser
