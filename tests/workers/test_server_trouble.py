@@ -1,22 +1,17 @@
-"""Prefect's server is away or busy in the middle of a run: the work goes on, and the run ends rightly."""
+"""Prefect's server is away or busy in the middle of a run: the work goes on, and the run ends rightly.
+
+The server is the one of all tests here, which come one after the other; each leaves it running.
+"""
 
 import sqlite3
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from sandbox.stack import Stack
-from tests.workers.workplace import Workplace, a_workplace
+from tests.workers.workplace import Workplace
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def shaky(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
-    """A server of its own: others must not notice."""
-    with a_workplace(tmp_path_factory.mktemp("shaky"), running_stack) as workplace:
-        yield workplace
 
 
 def waiting_run(workplace: Workplace, stack: Stack, step: str = "wait-for-backends") -> str:
@@ -31,37 +26,37 @@ def waiting_run(workplace: Workplace, stack: Stack, step: str = "wait-for-backen
     return run
 
 
-def test_a_server_that_is_away_for_a_minute_costs_the_run_nothing(shaky: Workplace, stack: Stack) -> None:
-    run = waiting_run(shaky, stack)
+def test_a_server_that_is_away_for_a_minute_costs_the_run_nothing(workplace: Workplace, stack: Stack) -> None:
+    run = waiting_run(workplace, stack)
 
-    shaky.stop_server()
+    workplace.stop_server()
     stack.faults.clear()  # the wait ends, the proof is climbed, the report is due: all without a server
     time.sleep(60)
-    shaky.start_server()
+    workplace.start_server()
 
-    ended = shaky.end(run, seconds=600)
-    assert ended["state"]["type"] == "COMPLETED", shaky.told(run)
-    assert shaky.report(run)["verdict"] == "verified"
+    ended = workplace.end(run, seconds=600)
+    assert ended["state"]["type"] == "COMPLETED", workplace.told(run)
+    assert workplace.report(run)["verdict"] == "verified"
 
 
 @pytest.mark.exhaustive
-def test_a_server_that_is_restarted_at_once_goes_unnoticed(shaky: Workplace, stack: Stack) -> None:
-    run = waiting_run(shaky, stack)
+def test_a_server_that_is_restarted_at_once_goes_unnoticed(workplace: Workplace, stack: Stack) -> None:
+    run = waiting_run(workplace, stack)
 
-    shaky.stop_server()
-    shaky.start_server()
+    workplace.stop_server()
+    workplace.start_server()
     stack.faults.clear()
 
-    ended = shaky.end(run, seconds=600)
-    assert ended["state"]["type"] == "COMPLETED", shaky.told(run)
-    assert shaky.report(run)["verdict"] == "verified"
+    ended = workplace.end(run, seconds=600)
+    assert ended["state"]["type"] == "COMPLETED", workplace.told(run)
+    assert workplace.report(run)["verdict"] == "verified"
 
 
 @pytest.mark.exhaustive
-def test_a_database_that_somebody_locks_for_a_while_is_waited_out(shaky: Workplace, stack: Stack) -> None:
-    run = waiting_run(shaky, stack)
+def test_a_database_that_somebody_locks_for_a_while_is_waited_out(workplace: Workplace, stack: Stack) -> None:
+    run = waiting_run(workplace, stack)
 
-    connection = sqlite3.connect(shaky.home / "prefect.db", timeout=30, isolation_level=None)
+    connection = sqlite3.connect(workplace.home / "prefect.db", timeout=30, isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")
         stack.faults.clear()
@@ -70,6 +65,6 @@ def test_a_database_that_somebody_locks_for_a_while_is_waited_out(shaky: Workpla
     finally:
         connection.close()
 
-    ended = shaky.end(run, seconds=600)
-    assert ended["state"]["type"] == "COMPLETED", shaky.told(run)
-    assert shaky.report(run)["verdict"] == "verified"
+    ended = workplace.end(run, seconds=600)
+    assert ended["state"]["type"] == "COMPLETED", workplace.told(run)
+    assert workplace.report(run)["verdict"] == "verified"

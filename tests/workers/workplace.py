@@ -161,9 +161,9 @@ class Workplace:
 
     def told(self, run: str) -> str:
         """The end of the run's log, for a failing test."""
-        filters = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
+        filters = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_DESC", "limit": 25}
         lines = [entry["message"] for entry in self.call("POST", "logs/filter", filters)]
-        return f"{self.run(run)['state']}\n" + "\n".join(lines[-25:])
+        return f"{self.run(run)['state']}\n" + "\n".join(reversed(lines))
 
 
 @contextlib.contextmanager
