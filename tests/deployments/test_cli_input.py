@@ -35,7 +35,7 @@ class Answer:
 
 def command(*arguments: str) -> Answer:
     done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", _SCRIPT, *arguments], capture_output=True, text=True, timeout=200, check=False
     )
     return Answer(done.returncode, done.stdout, done.stderr)
 
@@ -185,7 +185,7 @@ def test_a_teardown_asks_and_no_is_the_answer_unless_yes_is_said(said: str) -> N
         text=True,
     )
     os.write(ours, said.encode())
-    _, asked = process.communicate(timeout=60)
+    _, asked = process.communicate(timeout=200)
     os.close(ours)
     os.close(theirs)
 

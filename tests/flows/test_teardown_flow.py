@@ -51,7 +51,7 @@ def collections_over_layer_4() -> list[str]:
         entries = (service.get("status") or {}).get("loadBalancer", {}).get("ingress") or [{}]
         return str(entries[0].get("ip", ""))
 
-    client = MilvusClient(uri=f"http://{eventually(address)}:19530", timeout=30)
+    client = MilvusClient(uri=f"http://{eventually(address)}:19530", timeout=60)
     try:
         return list(client.list_collections())
     finally:
@@ -143,7 +143,7 @@ def test_the_command_takes_down_what_it_is_told_and_writes_the_report(
         env=os.environ | stack.env | {"PREFECT_API_URL": prefect_api, "PREFECT_HOME": str(tmp_path / "prefect")},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
         check=False,
     )
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 def sandbox(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sandbox", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_ctrl_c_stops_a_sandbox_in_the_foreground(directory: Path) -> None:
         for line in child.stdout:
             if line.startswith("ready"):
                 child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=20) == 0
+        assert child.wait(timeout=120) == 0
     eventually(lambda: processes_of(directory) == [])
 
 
@@ -102,7 +102,7 @@ def test_ctrl_c_while_starting_leaves_nothing(directory: Path) -> None:
         child.stdout.readline()
         child.send_signal(signal.SIGINT)
         child.stdout.read()
-        child.wait(timeout=20)
+        child.wait(timeout=120)
     eventually(lambda: processes_of(directory) == [])
 
 
@@ -176,6 +176,6 @@ def test_a_detached_start_that_is_interrupted_leaves_nothing(directory: Path) ->
         eventually(lambda: len(processes_of(directory)) > 1)
         starting.send_signal(signal.SIGTERM)
 
-        assert starting.wait(timeout=10) == 1
+        assert starting.wait(timeout=60) == 1
 
     eventually(lambda: not processes_of(directory))

@@ -105,7 +105,7 @@ def up(directory: Path, kubeconfig: Path) -> dict[str, str]:
 
 def sandbox(verb: str, directory: Path, *more: str) -> str:
     command = [sys.executable, "-m", "sandbox", verb, "--dir", str(directory), *more]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=150, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=400, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -121,7 +121,7 @@ def provision(variables: dict[str, str], folder: Path) -> Json:
         capture_output=True,
         text=True,
         env=environment,
-        timeout=200,
+        timeout=600,
         check=False,
     )
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-3000:]

@@ -121,7 +121,7 @@ def test_a_start_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_milvus_that_does_not_come_up_is_named_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """REST on the gRPC port with TLS, on a version that refuses it: the trap of the guide."""
-    monkeypatch.setattr("sandbox.stack._READY_SECONDS", 3.0)
+    monkeypatch.setattr("sandbox.stack._READY_SECONDS", 20.0)
     values = {
         "image": {"all": {"tag": "v2.6.15"}},
         "extraConfigFiles": {"user.yaml": "common: {security: {tlsMode: 1}}\n"},

@@ -176,7 +176,7 @@ def _leak(variables: dict[str, str], outside: Path) -> dict[str, Secret]:
     file.write_text(json.dumps(plants))
     environment = os.environ | variables
     command = [sys.executable, str(Path(__file__).with_name("leaky_flow.py")), str(file), str(outside)]
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120, umask=0o077)
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=400, umask=0o077)
     return {name: secrets_search.private_key(name, pem.encode()) for name, pem in plants.items()}
 
 

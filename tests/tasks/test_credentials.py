@@ -493,7 +493,7 @@ def test_workload_identity_is_enough(world: World, tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -649,6 +649,6 @@ def test_a_process_that_is_killed_is_overrun_and_one_that_is_paused_writes_nothi
 def test_a_process_that_ends_gives_the_lease_back(world: World) -> None:
     with a_process(world) as process:
         assert tell(process, "a") == "written"
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
     assert spec(world)["holderIdentity"] == ""
