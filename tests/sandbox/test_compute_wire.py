@@ -87,7 +87,10 @@ class TestWithLatency:
     def compute_latency(self) -> Latency:
         return PROFILES["fast"]
 
-    def test_what_is_being_made_is_reserved_but_cannot_be_used(self, rest: httpx.Client, finish: Finish) -> None:
+    def test_what_is_being_made_is_reserved_but_cannot_be_used(
+        self, rest: httpx.Client, finish: Finish, compute_faults: Faults
+    ) -> None:
+        compute_faults.arm("slow-operations", seconds=4.0)
         reply = rest.post("global/addresses", json={"name": "a"})
 
         assert rest.get("global/addresses/a").json()["status"] == "RESERVING"
@@ -99,7 +102,7 @@ class TestWithLatency:
     def test_a_slow_operation_passes_through_running(
         self, rest: httpx.Client, finish: Finish, compute_faults: Faults
     ) -> None:
-        compute_faults.arm("slow-operations", seconds=1.0)
+        compute_faults.arm("slow-operations", seconds=4.0)
         reply = rest.post("global/healthChecks", json=HEALTH_CHECK)
         assert rest.get("global/healthChecks/hc").status_code == 404
 
