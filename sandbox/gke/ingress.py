@@ -143,8 +143,9 @@ class IngressController:
                 self._enqueue(key_of(ingress))
 
     def _enqueue(self, key: str) -> None:
-        self._queue.add(key)
+        """The firewall first: there it is open long before a load balancer is built, though nobody waits for it."""
         self._queue.add(_FIREWALL_KEY)
+        self._queue.add(key)
 
     # The worker.
 
