@@ -143,9 +143,8 @@ class IngressController:
                 self._enqueue(key_of(ingress))
 
     def _enqueue(self, key: str) -> None:
-        """The firewall first: there it is open long before a load balancer is built, though nobody waits for it."""
-        self._queue.add(_FIREWALL_KEY)
         self._queue.add(key)
+        self._queue.add(_FIREWALL_KEY)
 
     # The worker.
 

@@ -15,7 +15,7 @@ from tasks.core.checks.objects import Object, kubectl, named
 from tasks.core.checks.pod_template import container_port, serving_deployments
 
 RANGES = ("130.211.0.0/22", "35.191.0.0/16")
-HEALTH_PORT = 9091
+_HEALTH_PORT = 9091
 _NAME = "NetworkPolicyCheck"
 
 
@@ -34,7 +34,7 @@ def _of_deployment(facts: Facts, deployment: Object) -> Check:
     policies = [each for each in facts.objects.all("NetworkPolicy") if _selects(each, template, facts.namespace)]
     if not policies:
         return passed(_NAME, place, "no NetworkPolicy selects its Pods", layer="network")
-    wanted = [port for port in (container_port(facts, deployment), HEALTH_PORT) if port]
+    wanted = [port for port in (container_port(facts, deployment), _HEALTH_PORT) if port]
     shut = [
         f"{port} from {source}"
         for port in wanted
