@@ -96,10 +96,11 @@ def _until_one_fails(directory: Path, sizes: Sequence[int], database: str, worke
     for size in sizes:
         try:
             with _field(directory / f"{database}-{workers}-{size}", database, workers) as bench:
-                yield bench.run(size)
+                run = bench.run(size)
         except (ProgramFailed, subprocess.TimeoutExpired) as error:
             say(f"fleet of {size}: {error}")
             return
+        yield run
 
 
 @contextlib.contextmanager

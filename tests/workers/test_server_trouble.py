@@ -26,6 +26,12 @@ def waiting_run(workplace: Workplace, stack: Stack, step: str = "wait-for-backen
     return run
 
 
+def assert_verified(workplace: Workplace, run: str) -> None:
+    ended = workplace.end(run, seconds=600)
+    assert ended["state"]["type"] == "COMPLETED", workplace.told(run)
+    assert workplace.report(run)["verdict"] == "verified"
+
+
 def test_a_server_that_is_away_for_a_minute_costs_the_run_nothing(workplace: Workplace, stack: Stack) -> None:
     run = waiting_run(workplace, stack)
 
@@ -34,9 +40,7 @@ def test_a_server_that_is_away_for_a_minute_costs_the_run_nothing(workplace: Wor
     time.sleep(60)
     workplace.start_server()
 
-    ended = workplace.end(run, seconds=600)
-    assert ended["state"]["type"] == "COMPLETED", workplace.told(run)
-    assert workplace.report(run)["verdict"] == "verified"
+    assert_verified(workplace, run)
 
 
 @pytest.mark.exhaustive
@@ -47,9 +51,7 @@ def test_a_server_that_is_restarted_at_once_goes_unnoticed(workplace: Workplace,
     workplace.start_server()
     stack.faults.clear()
 
-    ended = workplace.end(run, seconds=600)
-    assert ended["state"]["type"] == "COMPLETED", workplace.told(run)
-    assert workplace.report(run)["verdict"] == "verified"
+    assert_verified(workplace, run)
 
 
 @pytest.mark.exhaustive
@@ -65,6 +67,4 @@ def test_a_database_that_somebody_locks_for_a_while_is_waited_out(workplace: Wor
     finally:
         connection.close()
 
-    ended = workplace.end(run, seconds=600)
-    assert ended["state"]["type"] == "COMPLETED", workplace.told(run)
-    assert workplace.report(run)["verdict"] == "verified"
+    assert_verified(workplace, run)
