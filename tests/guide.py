@@ -20,7 +20,8 @@ from cryptography.x509.oid import NameOID
 from sandbox import chart_install
 from tasks import milvus_rollout
 from tasks.clients import kubernetes
-from tests.tasks.world import World, eventually
+from tests.tasks.world import World
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 
@@ -56,7 +57,7 @@ def turn_on_tls(world: World) -> None:
 def wait_until_ready(world: World) -> None:
     """`kubectl rollout status`."""
     name = f"{world.service}-standalone"
-    eventually(lambda: milvus_rollout.rolled_out(world.read(kubernetes.DEPLOYMENT, name)), seconds=120)
+    eventually(lambda: milvus_rollout.rolled_out(world.read(kubernetes.DEPLOYMENT, name)))
 
 
 def helm_upgrade(world: World, values: Json) -> None:

@@ -17,6 +17,7 @@ from sandbox.latency import ProfileName
 from sandbox.stack import Stack
 from tests.bench.figures import Figure, median
 from tests.bench.programs import say
+from tests.waiting import eventually
 from tests.workers.workplace import Workplace, a_workplace
 
 _REPETITIONS = 3
@@ -116,7 +117,7 @@ def _give_password(stack: Stack, password: str) -> None:
 
 def _work(workplace: Workplace, run: str, attempt: int, only: str = "") -> float:
     """Seconds of all steps of an attempt, or of one; those that run side by side count each."""
-    workplace.until(lambda: len(workplace.tasks(run, attempt)) > 3, 20)
+    eventually(lambda: len(workplace.tasks(run, attempt)) > 3)
     time.sleep(2)  # the recorder writes up to a second late
     done = [task for task in workplace.tasks(run, attempt) if task["state_type"] == "COMPLETED"]
     tasks = [task for task in done if task["name"].startswith(only)]

@@ -25,7 +25,8 @@ from tasks.core.progress import Journal
 from tasks.core.provision_request import ProvisionRequest
 from tasks.core.verify_request import VerifyRequest
 from tasks.drift_events import emit_drift_events
-from tests.deployments.ticket_world import Prefect, until
+from tests.deployments.ticket_world import Prefect
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 VARIABLES: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"][0]["work_pool"][
@@ -95,10 +96,10 @@ def test_a_run_killed_with_its_worker_ends_as_crashed_and_a_healthy_one_goes_on(
         with a_worker(server, tmp_path, "doomed") as worker:
             dead = start(server, deployments["doomed"], tmp_path / "dead")
             # The heartbeat that arms the automation is delivered a moment after the run began.
-            until(lambda: heartbeats(client, dead) >= 1, seconds=240)
+            eventually(lambda: heartbeats(client, dead) >= 1)
             kill(worker, tmp_path / "dead")
 
-        until(lambda: state(server, dead)["type"] == "CRASHED", seconds=400)
+        eventually(lambda: state(server, dead)["type"] == "CRASHED")
 
         assert "No heartbeat for" in state(server, dead)["message"]
         assert state(server, healthy)["type"] == "RUNNING"
@@ -143,10 +144,10 @@ def test_drift_starts_one_run_of_provision_with_the_configuration_that_was_verif
     automations.switch(client, "drift", on=True)
 
     sent = looked_at(config)
-    until(lambda: runs(server, "shop"), seconds=60)
+    eventually(lambda: runs(server, "shop"))
     looked_at(config)
     looked_at(a_request("later"))
-    until(lambda: runs(server, "later"), seconds=60)
+    eventually(lambda: runs(server, "later"))
 
     assert sent == 3
     assert runs(server, "early") == []
@@ -167,7 +168,7 @@ def test_drift_starts_one_run_of_provision_with_the_configuration_that_was_verif
 def test_every_finding_has_an_event_that_names_the_run_and_the_release(client: SyncPrefectClient) -> None:
     looked_at(a_request("told"))
 
-    found = until(lambda: len(told := events(client, "told")) == 3 and told, seconds=60)
+    found = eventually(lambda: told if len(told := events(client, "told")) == 3 else None)
 
     assert sorted(event["event"] for event in found) == [
         "milvus-l7.check.failed",
@@ -269,7 +270,7 @@ def deploy_sleeper(server: Prefect, folder: Path, pool: str) -> str:
 def start(server: Prefect, deployment: str, pid_file: Path) -> str:
     """Start a run and wait until its flow is at work."""
     made = server.call("POST", f"deployments/{deployment}/create_flow_run", {"parameters": {"pid_file": str(pid_file)}})
-    until(lambda: pid_file.exists() and pid_file.read_text(), seconds=400)
+    eventually(lambda: pid_file.exists() and pid_file.read_text())
     return str(made["id"])
 
 

@@ -17,7 +17,8 @@ import yaml
 
 from deployments import prefect_server
 from tests import postgres
-from tests.deployments.ticket_world import Prefect, until
+from tests.deployments.ticket_world import Prefect
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -151,7 +152,7 @@ def test_run_sh_brings_up_a_server_on_postgresql_and_two_workers(tmp_path: Path)
                     }  # fmt: skip
                 return False
 
-            until(online, seconds=600)
+            eventually(online, seconds=600)
             assert httpx.get(f"{api}/deployments/name/provision/provision", timeout=10).status_code == 200
             assert not list(home.glob("*.db"))
         finally:

@@ -12,8 +12,9 @@ from deployments import local, prefect_server
 from sandbox.stack import Stack
 from tasks.core import webhooks
 from tests.conftest import DOMAIN, QUICK
-from tests.deployments.ticket_world import Prefect, a_bridge, until
+from tests.deployments.ticket_world import Prefect, a_bridge
 from tests.tasks.receiver import receiving
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 IN, OUT = b"i" * 32, b"o" * 32
@@ -52,12 +53,12 @@ def test_from_a_signed_ticket_to_a_signed_outcome(stack: Stack, prefect_api: str
                 headers = {"content-type": "application/json", **signed(body)}
                 run = httpx.post(f"{bridge.url}/tickets", content=body, headers=headers, timeout=30).json()
 
-                until(lambda: tickets.got, 400, lambda: (tmp_path / "worker.log").read_text("utf-8", "replace")[-3000:])
+                eventually(lambda: tickets.got, explain=lambda: (tmp_path / "worker.log").read_text("utf-8", "replace"))
 
                 def ended() -> bool:
                     return bool(look_up(bridge.url)["final"])
 
-                until(ended, 60)
+                eventually(ended)
                 found = look_up(bridge.url)
         finally:
             prefect_server.stop(worker)

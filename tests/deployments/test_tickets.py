@@ -11,7 +11,8 @@ import pytest
 from tasks.core import report, tickets
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.progress import Journal
-from tests.deployments.ticket_world import Prefect, recipe, shell, until
+from tests.deployments.ticket_world import Prefect, recipe, shell
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 Json = dict[str, Any]
@@ -160,7 +161,7 @@ def emit(prefect: Prefect, folder: Path, ticket: str, payload: Json, event_id: s
 def test_the_event_of_the_readme_makes_a_run(prefect: Prefect, tmp_path: Path) -> None:
     shell(recipe("event"), tmp_path, PREFECT_API_URL=prefect.url)
 
-    (run,) = until(lambda: prefect.runs("OPS-2"))
+    (run,) = eventually(lambda: prefect.runs("OPS-2"))
     assert run["parameters"] == {"domain": "milvus.example", "draining_seconds": 30, "ticket": "OPS-2"}
 
 
@@ -178,14 +179,14 @@ def test_an_event_s_payload_becomes_the_parameters_with_their_types(prefect: Pre
 
     emit(prefect, tmp_path, "T-event", payload)
 
-    (run,) = until(lambda: prefect.runs("T-event"))
+    (run,) = eventually(lambda: prefect.runs("T-event"))
     assert run["parameters"] == payload
 
 
 def test_an_event_without_a_ticket_in_it_has_that_of_its_resource(prefect: Prefect, tmp_path: Path) -> None:
     emit(prefect, tmp_path, "T-resource", {"domain": "event.example"})
 
-    (run,) = until(lambda: prefect.runs("T-resource"))
+    (run,) = eventually(lambda: prefect.runs("T-resource"))
     assert run["parameters"] == {"domain": "event.example", "ticket": "T-resource"}
 
 
@@ -198,7 +199,7 @@ def test_the_same_event_makes_one_run(prefect: Prefect, tmp_path: Path) -> None:
     emit(prefect, tmp_path, "T-after", {"domain": "event.example", "ticket": "T-after"})
 
     # The three were received before the last one; runs are made side by side, so either may be there first.
-    until(lambda: prefect.runs("T-after") and prefect.runs("T-once"))
+    eventually(lambda: prefect.runs("T-after") and prefect.runs("T-once"))
     assert len(prefect.runs("T-once")) == 1
 
 
@@ -216,7 +217,7 @@ def test_an_event_that_makes_no_run_says_why_in_the_event_log(
 ) -> None:
     emit(prefect, tmp_path, "T-refused", payload)
 
-    until(lambda: why in shell(recipe("refused"), tmp_path, PREFECT_API_URL=prefect.url))
+    eventually(lambda: why in shell(recipe("refused"), tmp_path, PREFECT_API_URL=prefect.url))
     assert prefect.runs("T-refused") == []
 
 
@@ -229,5 +230,5 @@ def test_the_helper_prints_an_event_that_makes_the_run(prefect: Prefect, tmp_pat
 
     shell(script, tmp_path, PREFECT_API_URL=prefect.url)
 
-    (run,) = until(lambda: prefect.runs("T-helper"))
+    (run,) = eventually(lambda: prefect.runs("T-helper"))
     assert run["parameters"] == {"domain": "event.example", "draining_seconds": 7, "ticket": "T-helper"}

@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from deployments import local, prefect_server
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "deployments" / "tickets" / "README.md"
@@ -86,15 +87,6 @@ def shell(script: str, folder: Path, **variables: str) -> str:
     return done.stdout
 
 
-def until(condition: Callable[[], Any], seconds: float = 120, explain: Callable[[], str] = lambda: "") -> Any:
-    """Wait for something to be so, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s; {explain()}"
-        time.sleep(0.1)
-    return found
-
-
 class Bridge:
     """A bridge that runs as its users run it."""
 
@@ -126,7 +118,7 @@ def a_bridge(folder: Path, environment: Mapping[str, str]) -> Iterator[Bridge]:
         return False
 
     try:
-        until(answers, 120)
+        eventually(answers)
         yield Bridge(process, url, log)
     finally:
         process.terminate()

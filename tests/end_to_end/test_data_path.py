@@ -6,8 +6,7 @@ No code of the product takes part: this is the sandbox as a stranger meets it.
 import base64
 import datetime as dt
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from pymilvus import MilvusClient, MilvusException
 
 from sandbox import chart_install
 from sandbox.stack import Stack
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -59,11 +59,11 @@ def test_the_guide_leads_to_a_search_through_the_layer_7_balancer(
 ) -> None:
     layer_4 = service_address(kubernetes)
     certificate = follow_the_guide(kubernetes)
-    address = eventually(lambda: ingress_address(kubernetes), stack)
+    address = eventually(lambda: ingress_address(kubernetes), explain=stack.dataplane.envoy.process.log_tail)
     trusted = tmp_path / "tls.crt"
     trusted.write_bytes(certificate)
 
-    milvus = eventually(lambda: connected(stack, address, trusted), stack, seconds=60)
+    milvus = eventually(lambda: connected(stack, address, trusted), explain=stack.dataplane.envoy.process.log_tail)
 
     milvus.create_collection("demo", dimension=4, consistency_level="Strong")
     milvus.insert("demo", [{"id": number, "vector": [1.0, float(number), 0.0, 0.0]} for number in range(100)])
@@ -159,14 +159,6 @@ def ingress_address(kubernetes: client.ApiClient) -> str | None:
     ingress: Any = client.NetworkingV1Api(kubernetes).read_namespaced_ingress(SERVICE, NAMESPACE)
     found = ingress.status.load_balancer.ingress if ingress.status and ingress.status.load_balancer else None
     return found[0].ip if found else None
-
-
-def eventually(look: Callable[[], Any], stack: Stack, seconds: float = 120) -> Any:
-    deadline = time.monotonic() + seconds
-    while (found := look()) is None:
-        assert time.monotonic() < deadline, stack.dataplane.envoy.process.log_tail()
-        time.sleep(0.05)
-    return found
 
 
 def test_the_release_is_helms_own(stack: Stack, kubernetes: client.ApiClient) -> None:

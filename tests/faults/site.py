@@ -13,7 +13,8 @@ from tasks.clients import doors, kubernetes, settings
 from tasks.clients.kubernetes import Kind
 from tasks.core import annotations, names, status
 from tests.conftest import DOMAIN, QUICK
-from tests.tasks.world import World, eventually
+from tests.tasks.world import World
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 

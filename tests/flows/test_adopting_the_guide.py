@@ -17,7 +17,8 @@ from tasks.inspection import compare_three_ways
 from tasks.tls_secret import pem
 from tests import guide
 from tests.flows.running import run
-from tests.tasks.world import World, eventually
+from tests.tasks.world import World
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_api")]
 

@@ -45,6 +45,7 @@ from tasks.core.errors import ConfigurationError
 from tasks.core.fleet import FleetFailed
 from tasks.core.progress import Journal
 from tests.conftest import QUICK
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -94,8 +95,7 @@ class Field:
             over = found.state is not None and found.state.is_final() and found.run_count >= attempt
             return found if over else None
 
-        ended: FlowRun = self.eventually(look, 250)
-        return ended
+        return eventually(look)
 
     def roll_up(self, flow_run: Any, fleet: str = "all") -> dict[str, Any]:
         """What the fleet's run has published last, for machines."""
@@ -113,14 +113,6 @@ class Field:
             flow_filter=FlowFilter(name=FlowFilterName(any_=["provision-fleet"])), sort=FlowRunSort.START_TIME_DESC
         )
         return self.roll_up(run.id)
-
-    def eventually(self, look: Any, seconds: float = 400) -> Any:
-        """What `look` returns, as soon as that is true."""
-        deadline = time.monotonic() + seconds
-        while not (found := look()):
-            assert time.monotonic() < deadline, f"not within {seconds} s"
-            time.sleep(0.1)
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -217,11 +209,11 @@ def test_no_more_than_at_once_are_with_the_pool_and_the_next_starts_when_one_end
         field.order(row["domain"], "wait")
 
     fleet = field.start(targets=rows, at_once=2)
-    field.eventually(lambda: field.ran(rows[0]["domain"]) and field.ran(rows[1]["domain"]))
+    eventually(lambda: field.ran(rows[0]["domain"]) and field.ran(rows[1]["domain"]))
     time.sleep(4)  # more than a look of the fleet and one of the worker
     started = len(field.children(fleet.id))
     field.order(rows[1]["domain"], "")
-    field.eventually(lambda: field.ran(rows[2]["domain"]))
+    eventually(lambda: field.ran(rows[2]["domain"]))
     for row in rows:
         field.order(row["domain"], "")
 
@@ -237,14 +229,14 @@ def test_cancelling_the_fleet_cancels_its_children_within_seconds(field: Field) 
     for row in rows:
         field.order(row["domain"], "wait")
     fleet = field.start(targets=rows, at_once=2)
-    field.eventually(lambda: field.ran(rows[0]["domain"]) and field.ran(rows[1]["domain"]))
+    eventually(lambda: field.ran(rows[0]["domain"]) and field.ran(rows[1]["domain"]))
 
     begun = time.monotonic()
     field.client.set_flow_run_state(fleet.id, Cancelling())
     told = {StateType.CANCELLING, StateType.CANCELLED}
-    field.eventually(lambda: {run.state_type for run in field.children(fleet.id)} <= told)
+    eventually(lambda: {run.state_type for run in field.children(fleet.id)} <= told)
     print(f"the runs of the fleet were cancelled after {time.monotonic() - begun:.1f} s")  # noqa: T201
-    field.eventually(lambda: {run.state_type for run in field.children(fleet.id)} == {StateType.CANCELLED})
+    eventually(lambda: {run.state_type for run in field.children(fleet.id)} == {StateType.CANCELLED})
 
     assert field.end(fleet.id).state_type is StateType.CANCELLED
     assert len(field.children(fleet.id)) == 2
@@ -264,12 +256,12 @@ def test_a_fleet_whose_process_is_killed_goes_on_with_the_same_children(field: F
     rows = targets("k", "l", "m")
     field.order(rows[0]["domain"], "wait")
     fleet = field.start(targets=rows, at_once=1)
-    field.eventually(lambda: field.ran(rows[0]["domain"]))
+    eventually(lambda: field.ran(rows[0]["domain"]))
 
     os.kill(_process_of(fleet.id), signal.SIGKILL)
     crashed = field.end(fleet.id)
     field.client.set_flow_run_state(fleet.id, AwaitingRetry())
-    field.eventually(lambda: field.client.read_flow_run(fleet.id).run_count == 2)
+    eventually(lambda: field.client.read_flow_run(fleet.id).run_count == 2)
     time.sleep(3)
     field.order(rows[0]["domain"], "")
     ended = field.end(fleet.id, attempt=2)

@@ -22,7 +22,7 @@ from tasks.core.provision_request import STEPS
 from tasks.core.report import Report
 from tests.conftest import DOMAIN, a_config
 from tests.flows.running import fail, run, steps_of, writes
-from tests.tasks.world import eventually
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_api")]
 

@@ -1,6 +1,5 @@
 """A cluster with GKE's controllers: built-in API server, Compute API, name server, no workload and no data plane."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from sandbox.kube_client import KubeClient
 from sandbox.kube_paths import path_of
 from sandbox.latency import PROFILES, Latency
 from sandbox.network import AddressPool
+from tests import waiting
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -27,7 +27,6 @@ SERVICES = "/api/v1/services"
 INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
 BACKEND_CONFIGS = "/apis/cloud.google.com/v1/backendconfigs"
 MANAGED_CERTIFICATES = "/apis/networking.gke.io/v1/managedcertificates"
-DEADLINE_SECONDS = 20.0
 
 
 @dataclass
@@ -105,20 +104,9 @@ KEYS = {
 }
 
 
-def eventually(look: Callable[[], T | None], *, seconds: float = DEADLINE_SECONDS) -> T:
-    """What `look` returns, as soon as that is true; an error of its own counts as not yet."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            found = look()
-        except Exception:
-            if time.monotonic() > deadline:
-                raise
-            found = None
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.02)
+def eventually(look: Callable[[], T | None], *, seconds: float = 400) -> T:
+    """What `look` returns, as soon as that is true; what cannot be looked at yet counts as not yet."""
+    return waiting.eventually(look, seconds=seconds, despite=Exception)
 
 
 @contextmanager

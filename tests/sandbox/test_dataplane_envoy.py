@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent import futures
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from sandbox.ca import CertificateAuthority, Leaf
 from sandbox.dataplane.configuration import configuration
 from sandbox.dataplane.envoy import Envoy
 from sandbox.dataplane.snapshot import Certificate, Endpoint, Snapshot
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -96,7 +97,7 @@ class FrontEnd:
             )
         )
         for port in (self.https_port, self.http_port):
-            eventually(lambda port=port: accepts(port), self.envoy.process.log_tail)  # type: ignore[misc]
+            eventually(lambda port=port: accepts(port), explain=self.envoy.process.log_tail)  # type: ignore[misc]
 
     def get(
         self,
@@ -203,13 +204,6 @@ def accepts(port: int) -> bool:
     return True
 
 
-def eventually(condition: Callable[[], bool], explain: Callable[[], str] = str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, explain()
-        time.sleep(0.02)
-
-
 def unverified() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -294,7 +288,7 @@ def test_a_new_certificate_is_presented_without_a_restart(front_end: FrontEnd, h
         except ssl.SSLError:
             return False
 
-    eventually(renewed, front_end.envoy.process.log_tail)
+    eventually(renewed, explain=front_end.envoy.process.log_tail)
 
 
 def test_grpc_reaches_an_http2_backend_whose_certificate_is_not_looked_at(
@@ -363,7 +357,7 @@ def test_the_backend_timeout_cuts_a_slow_answer_and_a_busy_stream(
     assert front_end.get("/slow").status == 502
 
     front_end.serve(project(service("be2", protocol="HTTP2", timeoutSec=1), grpc_backend, certificates))
-    eventually(lambda: stream_lives(front_end, authority), front_end.envoy.process.log_tail)
+    eventually(lambda: stream_lives(front_end, authority), explain=front_end.envoy.process.log_tail)
     started = time.monotonic()
     with channel(front_end, authority) as client, pytest.raises(grpc.RpcError):
         for _ in client.unary_stream("/t.Echo/Forever")(b"x", timeout=120):
@@ -492,10 +486,10 @@ def test_a_policy_that_changes_is_in_force_without_a_restart(front_end: FrontEnd
     assert front_end.get(source=STRANGER).status == 200, "in preview nothing is refused"
 
     front_end.serve(guarded(snapshot, "deny(403)"))
-    eventually(lambda: front_end.get(source=STRANGER).status == 403, front_end.envoy.process.log_tail)
+    eventually(lambda: front_end.get(source=STRANGER).status == 403, explain=front_end.envoy.process.log_tail)
 
     front_end.serve(snapshot)
-    eventually(lambda: front_end.get(source=STRANGER).status == 200, front_end.envoy.process.log_tail)
+    eventually(lambda: front_end.get(source=STRANGER).status == 200, explain=front_end.envoy.process.log_tail)
 
 
 def test_the_files_with_private_keys_are_the_owners_alone(front_end: FrontEnd, http_backend: Endpoint) -> None:

@@ -5,12 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -40,13 +41,6 @@ def processes_of(directory: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_up_status_env_and_down(directory: Path) -> None:

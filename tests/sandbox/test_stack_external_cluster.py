@@ -7,8 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 
 from sandbox.kube_client import KubeClient
 from tests.conftest import QUICK
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -143,11 +143,3 @@ def revisions(client: KubeClient, path: str) -> dict[str, str]:
     path, _, query = path.partition("?")
     items = client.list(path, **dict([query.split("=", 1)] if query else []))["items"]
     return {each["metadata"]["name"]: each["metadata"]["resourceVersion"] for each in items}
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 120) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "the condition did not come"
-        time.sleep(0.05)
-    return result

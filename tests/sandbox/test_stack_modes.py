@@ -1,8 +1,7 @@
 """The sandbox as a whole in its several modes."""
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,13 @@ from sandbox.files import lock_of
 from sandbox.kube.server import KubernetesApi
 from sandbox.kube_client import KubeClient
 from sandbox.stack import AlreadyRunning, NotReady, Stack
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
 Json = dict[str, Any]
 LIMIT_MIB = 600
 DEPLOYMENT = "/apis/apps/v1/namespaces/default/deployments/my-release-milvus-standalone"
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 120) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "the condition did not come"
-        time.sleep(0.05)
-    return result
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from sandbox.workload import node
 from sandbox.workload.container import file_mounts
 from sandbox.workload.runner import Runner
 from sandbox.workload.volumes import Volumes
-from tests.sandbox.test_workload_runner import a_deployment, a_milvus, eventually
+from tests.sandbox.test_workload_runner import a_deployment, a_milvus
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 APPS, CORE = "/apis/apps/v1/namespaces/default", "/api/v1/namespaces/default"

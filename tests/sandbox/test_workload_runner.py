@@ -2,7 +2,7 @@
 
 import http.client
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from sandbox.latency import PROFILES
 from sandbox.network import AddressPool
 from sandbox.workload import default_backend
 from sandbox.workload.runner import Runner
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
@@ -67,14 +68,6 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     cluster.client.close()
     cluster.api.stop()
     cluster.addresses.close()
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "the condition did not come"
-        time.sleep(0.02)
-    return result
 
 
 def a_deployment(name: str = "web", image: str = "nginx", **spec: Any) -> Json:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from sandbox.workqueue import WorkQueue
-from tests.sandbox.gke_world import eventually
+from tests.waiting import eventually
 
 
 def test_a_key_added_while_it_is_worked_on_is_worked_on_again() -> None:

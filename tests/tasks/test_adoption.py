@@ -25,7 +25,8 @@ from tasks.milvus_release import apply_milvus_release
 from tasks.milvus_rollout import wait_for_rollout
 from tasks.tls_secret import make_tls_secret
 from tests import guide
-from tests.tasks.world import World, eventually
+from tests.tasks.world import World
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 

@@ -34,7 +34,8 @@ from tasks.load_balancer import wait_for_backends
 from tasks.milvus_release import apply_milvus_release
 from tasks.milvus_rollout import wait_for_rollout
 from tasks.tls_secret import make_tls_secret
-from tests.tasks.world import World, eventually
+from tests.tasks.world import World
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 BY_NAME = {"gke_cluster": CLUSTER, "gke_location": LOCATION}

@@ -29,7 +29,8 @@ from tasks.ingress import apply_ingress, wait_for_address
 from tasks.milvus_release import apply_milvus_release
 from tasks.tls_secret import make_tls_secret
 from tests.tasks.small_servers import SmallMilvus, answering, grpc_server, tcp_server, tls_server
-from tests.tasks.world import World, eventually
+from tests.tasks.world import World
+from tests.waiting import eventually
 
 LOOPBACK, DOMAIN = "127.0.0.1", "milvus.example.com"
 STRANGER = "127.0.66.1"

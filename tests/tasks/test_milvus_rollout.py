@@ -9,7 +9,8 @@ from tasks.clients import kubernetes
 from tasks.core.errors import NotReadyInTime, ResourceFailed
 from tasks.milvus_release import apply_milvus_release
 from tasks.milvus_rollout import wait_for_rollout
-from tests.tasks.world import World, eventually
+from tests.tasks.world import World
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 

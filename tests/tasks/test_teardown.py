@@ -28,7 +28,8 @@ from tasks.managed_certificate import apply_managed_certificate, delete_managed_
 from tasks.milvus_release import apply_milvus_release, restore_milvus_release
 from tasks.teardown import delete_lease, inspect_teardown, prove_absence, settle_receipt
 from tasks.tls_secret import delete_tls_secret, make_tls_secret
-from tests.tasks.world import World, eventually
+from tests.tasks.world import World
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 

@@ -31,7 +31,8 @@ from tasks.core.errors import (
 )
 from tasks.core.lease import Run
 from tasks.turns import Guard, Turn, await_turn
-from tests.tasks.world import World, eventually
+from tests.tasks.world import World
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 SECONDS = 2

@@ -26,7 +26,8 @@ from tasks.managed_certificate import apply_managed_certificate, wait_for_certif
 from tasks.milvus_release import apply_milvus_release
 from tasks.milvus_rollout import wait_for_rollout
 from tasks.tls_secret import make_tls_secret
-from tests.tasks.world import World, eventually
+from tests.tasks.world import World
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 Build = Callable[..., tuple[LoadBalancerConfig, str]]

@@ -4,8 +4,7 @@ Every test has a namespace, a release and an address name of its own, so that no
 """
 
 import itertools
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from tasks.clients import kubernetes
 from tasks.clients.kubernetes import Cluster, Kind
 from tasks.core.config import LoadBalancerConfig
 from tests.conftest import QUICK
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -210,12 +210,3 @@ _KINDS = {
         kubernetes.MANAGED_CERTIFICATE,
     )
 }
-
-
-def eventually(look: Callable[[], T | None], *, seconds: float = 240) -> T:
-    """What `look` returns, as soon as that is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.02)
-    return found

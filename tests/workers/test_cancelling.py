@@ -8,6 +8,7 @@ from sandbox.stack import Stack
 from tasks.clients import kubernetes
 from tasks.core import names
 from tests.conftest import a_config
+from tests.waiting import eventually
 from tests.workers.workplace import Workplace
 
 pytestmark = pytest.mark.slow
@@ -35,7 +36,7 @@ def test_a_cancelled_wait_ends_within_seconds_and_the_next_run_goes_on(
     fault, parameters = WAITS[step]
     stack.faults.arm(fault)
     run = workplace.start(**parameters, backend_timeout_seconds=3000 + time.time_ns() % 1000)
-    workplace.until(lambda: workplace.states(run, 1).get(step) == "Running", 400, lambda: workplace.told(run))
+    eventually(lambda: workplace.states(run, 1).get(step) == "Running", explain=lambda: workplace.told(run))
 
     begun = time.monotonic()
     workplace.cancel(run)
@@ -55,7 +56,7 @@ def test_a_cancelled_wait_ends_within_seconds_and_the_next_run_goes_on(
 def test_a_cancelled_run_can_be_retried(workplace: Workplace, stack: Stack) -> None:
     stack.faults.arm("never-healthy")
     run = workplace.start(backend_timeout_seconds=3000 + time.time_ns() % 1000)
-    workplace.until(lambda: workplace.states(run, 1).get("wait-for-backends") == "Running", 400)
+    eventually(lambda: workplace.states(run, 1).get("wait-for-backends") == "Running")
     workplace.cancel(run)
     workplace.end(run)
     stack.faults.clear()

@@ -9,6 +9,7 @@ import pytest
 from sandbox.dns_records import DnsRecords
 from sandbox.stack import Stack
 from tests.flows.running import objects_written, writes
+from tests.waiting import eventually
 from tests.workers.workplace import Workplace
 
 pytestmark = pytest.mark.slow
@@ -24,7 +25,7 @@ def over(workplace: Workplace, run: str, attempt: int, state: str) -> dict[str, 
     ended = workplace.end(run, attempt)
     assert ended["state"]["type"] == state, workplace.told(run)
     open_states = {"Pending", "Running", "Scheduled", "NotReady"}
-    workplace.until(lambda: not open_states & set(workplace.states(run, attempt).values()), 120)
+    eventually(lambda: not open_states & set(workplace.states(run, attempt).values()))
     return workplace.states(run, attempt)
 
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from sandbox.stack import Stack
+from tests.waiting import eventually
 from tests.workers.workplace import Workplace
 
 pytestmark = pytest.mark.slow
@@ -22,7 +23,7 @@ def waiting_run(workplace: Workplace, stack: Stack, step: str = "wait-for-backen
     def waits() -> bool:
         return workplace.states(run, 1).get(step) == "Running"
 
-    workplace.until(waits, 400, lambda: workplace.told(run))
+    eventually(waits, explain=lambda: workplace.told(run))
     return run
 
 

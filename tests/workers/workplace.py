@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -14,6 +14,7 @@ import httpx
 from deployments import local, prefect_server
 from sandbox.stack import Stack
 from tests.conftest import DOMAIN, QUICK
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -122,15 +123,7 @@ class Workplace:
             found = self.run(run)
             return found if found["state"]["type"] in FINAL and found["run_count"] >= attempt else None
 
-        found: Json = self.until(ended, seconds, lambda: self.told(run))
-        return found
-
-    def until(self, look: Callable[[], Any], seconds: float = 240, explain: Callable[[], str] = lambda: "") -> Any:
-        """What `look` returns, as soon as that is true."""
-        deadline = time.monotonic() + seconds
-        while not (found := look()):
-            assert time.monotonic() < deadline, f"not within {seconds} s; {explain()}"
-            time.sleep(0.1)
+        found: Json = eventually(ended, seconds=seconds, explain=lambda: self.told(run))
         return found
 
     def tasks(self, run: str, attempt: int | None = None) -> list[Json]:
