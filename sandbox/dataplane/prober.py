@@ -2,7 +2,8 @@
 
 The intervals of a health check are for a planet; here they are cut to `health_seconds / 10`, 0.1 s at least, so that
 the latency profile governs them: with `real` the configured interval counts, with `zero` a verdict takes tenths of a
-second. Thresholds count as configured.
+second. Thresholds count as configured. An endpoint that goes on answering as before is asked less and less often, down
+to once a second or the interval above, whichever is longer; the first other answer ends that.
 """
 
 import logging
@@ -18,6 +19,8 @@ from sandbox.faults import Faults
 
 _log = logging.getLogger(__name__)
 _SHORTEST_INTERVAL_SECONDS = 0.1
+_CALM_INTERVAL_SECONDS = 1.0
+_CALMING = 1.2  # so that a change is seen later by a fifth of the time that went before it, at most
 
 Verdicts = dict[tuple[str, Endpoint], bool]
 """By backend service and endpoint; absent: no verdict yet."""
@@ -52,6 +55,29 @@ class Tally:
         if self._streak >= (self.check.healthy_threshold if success else self.check.unhealthy_threshold):
             self.healthy, self._streak = success, 0
         return self.healthy
+
+
+@dataclass
+class Pace:
+    """How long to wait between two probes, in seconds."""
+
+    shortest: float
+    longest: float
+
+    def __post_init__(self) -> None:
+        self._interval = self.shortest
+
+    @classmethod
+    def of(cls, check: Check, health_seconds: float) -> "Pace":
+        """The pace of one check in a profile."""
+        shortest = min(check.interval_seconds, max(_SHORTEST_INTERVAL_SECONDS, health_seconds / 10))
+        return cls(shortest, max(shortest, min(check.interval_seconds, _CALM_INTERVAL_SECONDS)))
+
+    def after(self, *, expected: bool) -> float:
+        """Take one result in and return the interval to the next probe."""
+        interval = self._interval if expected else self.shortest
+        self._interval = min(interval * _CALMING, self.longest)
+        return interval
 
 
 def targets(snapshot: Snapshot) -> set[Target]:
@@ -108,13 +134,14 @@ class Prober:
     def _run(self, target: Target, stop: threading.Event) -> None:
         attached = self._attached.get((target.backend_service, target.endpoint), time.monotonic())
         tally = Tally(target.check)
-        longest = max(_SHORTEST_INTERVAL_SECONDS, self._health_seconds / 10)
-        interval = min(target.check.interval_seconds, longest)
+        pace = Pace.of(target.check, self._health_seconds)
         while not stop.is_set():
             started = time.monotonic()
-            healthy = tally.count(success=self._probe(target))
+            success = self._probe(target)
+            healthy = tally.count(success=success)
             if started - attached >= self._health_seconds:
                 self._conclude(target, stop, healthy=healthy)
+            interval = pace.after(expected=success == healthy)
             stop.wait(max(0.0, interval - (time.monotonic() - started)))
 
     def _probe(self, target: Target) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.dataplane.plane import health_report
-from sandbox.dataplane.prober import Tally, targets
+from sandbox.dataplane.prober import Pace, Tally, targets
 from sandbox.dataplane.probes import Check, probe
 from sandbox.dataplane.snapshot import Snapshot
 
@@ -45,6 +45,30 @@ def test_results_become_a_verdict_by_the_thresholds(results: list[bool], verdict
     tally = Tally(a_check(healthyThreshold=2, unhealthyThreshold=3))
 
     assert [tally.count(success=each) for each in results] == verdicts
+
+
+def intervals(pace: Pace, *results: bool) -> list[float]:
+    return [pace.after(expected=each) for each in results]
+
+
+def test_an_endpoint_that_goes_on_as_before_is_asked_less_often_down_to_once_a_second() -> None:
+    """Each interval adds at most a fifth to the time that an endpoint has been as it is."""
+    waited = intervals(Pace.of(a_check(), 0), *[True] * 30)
+
+    assert waited[0] == 0.1
+    assert waited[-1] == 1.0
+    assert all(later <= 0.1 + sum(waited[:number]) / 5 + 1e-9 for number, later in enumerate(waited))
+
+
+def test_the_first_other_answer_brings_the_short_interval_back() -> None:
+    assert intervals(Pace.of(a_check(), 0), *[True] * 30, False, True)[-2:] == pytest.approx([0.1, 0.12])
+
+
+def test_on_google_cloud_the_interval_is_the_one_configured() -> None:
+    """With the profile `real`: five minutes of health checks leave the configured interval as it is."""
+    pace = Pace.of(a_check(checkIntervalSec=15), 300)
+
+    assert intervals(pace, True, True, False, True) == [15, 15, 15, 15]
 
 
 class Statuses(http.server.BaseHTTPRequestHandler):
