@@ -36,14 +36,14 @@ def install(client: KubeClient) -> list[str]:
         NotInstalled: a definition was taken but is not served in time.
     """
     made = []
-    for path in sorted(_CRD_FILES.glob("*.yaml")):
-        definition = yaml.safe_load(path.read_text())
+    definitions = [yaml.safe_load(path.read_text()) for path in sorted(_CRD_FILES.glob("*.yaml"))]
+    for definition in definitions:
         made += _create(client, _CRDS, definition)
     made += _create(client, "/api/v1/namespaces", _named("Namespace", "kube-system", namespaced=False))
     made += _create(client, f"{_SYSTEM}/configmaps", _ingress_uid)
     made += _create(client, f"{_SYSTEM}/services", _default_http_backend())
-    for path in sorted(_CRD_FILES.glob("*.yaml")):
-        _wait_until_served(client, yaml.safe_load(path.read_text()))
+    for definition in definitions:
+        _wait_until_served(client, definition)
     return made
 
 
