@@ -64,4 +64,4 @@ def test_a_cancelled_run_can_be_retried(workplace: Workplace, stack: Stack) -> N
     workplace.retry(run)
 
     assert workplace.end(run, 2)["state"]["type"] == "COMPLETED", workplace.told(run)
-    assert workplace.states(run, 2)["apply-ingress"] == "Cached"
+    assert workplace.settled(run, 2)["apply-ingress"] == "Cached"

@@ -9,7 +9,6 @@ import pytest
 from sandbox.dns_records import DnsRecords
 from sandbox.stack import Stack
 from tests.flows.running import objects_written, writes
-from tests.waiting import eventually
 from tests.workers.workplace import Workplace
 
 pytestmark = pytest.mark.slow
@@ -24,9 +23,7 @@ def over(workplace: Workplace, run: str, attempt: int, state: str) -> dict[str, 
     """Wait for the attempt's end in this state; return its tasks' states."""
     ended = workplace.end(run, attempt)
     assert ended["state"]["type"] == state, workplace.told(run)
-    open_states = {"Pending", "Running", "Scheduled", "NotReady"}
-    eventually(lambda: not open_states & set(workplace.states(run, attempt).values()))
-    return workplace.states(run, attempt)
+    return workplace.settled(run, attempt)
 
 
 def cached(states: dict[str, str]) -> set[str]:

@@ -43,7 +43,7 @@ def test_a_failed_run_shows_why_and_is_retried_by_a_click(
     click(page, "Retry", of=2)  # the question whether one is sure
 
     assert workplace.end(run, 2)["state"]["type"] == "COMPLETED", workplace.told(run)
-    assert workplace.states(run, 2)["apply-ingress"] == "Cached"
+    assert workplace.settled(run, 2)["apply-ingress"] == "Cached"
     page.open(f"{site}/artifacts/artifact/{newest(workplace)}")
     page.wait(f"{TEXT}.includes('Verified: milvus.example') && {TEXT}.includes('url-map')", "proof, rung by rung")
     page.screenshot(tmp_path / "verified.png")

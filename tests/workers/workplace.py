@@ -18,6 +18,7 @@ from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+_OPEN = {"Pending", "Running", "Scheduled", "NotReady"}
 Json = dict[str, Any]
 
 
@@ -135,6 +136,15 @@ class Workplace:
     def states(self, run: str, attempt: int) -> dict[str, str]:
         """Name of every task's final state in one attempt, by the task's name."""
         return {task["name"].rsplit("-", 1)[0]: task["state_name"] for task in self.tasks(run, attempt)}
+
+    def settled(self, run: str, attempt: int) -> dict[str, str]:
+        """The same of an attempt that has ended by itself, once the recorder has its last task: telling the ticket."""
+
+        def last_told() -> dict[str, str] | None:
+            found = self.states(run, attempt)
+            return found if "tell-ticket" in found and not _OPEN & set(found.values()) else None
+
+        return eventually(last_told, explain=lambda: self.states(run, attempt))
 
     def report(self, run: str) -> Json:
         """The newest report of the run, for machines."""
