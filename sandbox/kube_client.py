@@ -250,11 +250,6 @@ class Informer:
         with self._lock:
             return list(self._objects.values())
 
-    def resync(self) -> None:
-        """Hand every object to the handlers again, unchanged, as client-go does at its resync period."""
-        for item in self.items():
-            self._notify("MODIFIED", item, item)
-
     def _run(self) -> None:
         pause = _RELIST_SECONDS[0]
         while not self._stopping.is_set():

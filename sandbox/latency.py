@@ -28,6 +28,8 @@ class Latency:
     """Full resync of the ManagedCertificate controller: the CR lags Compute by up to this."""
     resync_seconds: float
     """Resync of the Ingress controller: Secrets and backend health are looked at anew."""
+    calm_seconds: float
+    """An Ingress that has been as it is for so long is looked at as rarely; 0: at every resync, as on GKE."""
     neg_gc_seconds: float
     """Garbage collection of network endpoint groups that nothing references."""
     retry_seconds: tuple[float, float]
@@ -44,6 +46,7 @@ PROFILES: dict[ProfileName, Latency] = {
         certificate_served_seconds=0.0,
         certificate_status_lag_seconds=0.5,
         resync_seconds=2.0,
+        calm_seconds=10.0,
         neg_gc_seconds=1.0,
         retry_seconds=(0.05, 1.0),
     ),
@@ -56,6 +59,7 @@ PROFILES: dict[ProfileName, Latency] = {
         certificate_served_seconds=1.0,
         certificate_status_lag_seconds=2.0,
         resync_seconds=5.0,
+        calm_seconds=0.0,
         neg_gc_seconds=3.0,
         retry_seconds=(0.2, 5.0),
     ),
@@ -70,6 +74,7 @@ PROFILES: dict[ProfileName, Latency] = {
         certificate_served_seconds=300.0,
         certificate_status_lag_seconds=600.0,
         resync_seconds=600.0,
+        calm_seconds=0.0,
         neg_gc_seconds=120.0,
         retry_seconds=(1.0, 300.0),
     ),

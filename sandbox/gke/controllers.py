@@ -60,9 +60,9 @@ class Controllers:
         """
         namer = read_namer(self._client)
         shared = (self._cluster, self._compute, namer, self._recorder, self._faults)
-        retry = self._latency.retry_seconds
-        ingresses = IngressController(*shared, zones=self._zones, retry_seconds=retry)
-        negs = NegController(*shared, zones=self._zones, retry_seconds=retry)
+        retry, calm = self._latency.retry_seconds, self._latency.calm_seconds
+        ingresses = IngressController(*shared, zones=self._zones, retry_seconds=retry, calm_seconds=calm)
+        negs = NegController(*shared, zones=self._zones, retry_seconds=retry, calm_seconds=calm)
         certificates = ManagedCertificateController(
             self._cluster, self._certificate_client, self._compute, self._recorder, self._faults, retry_seconds=retry
         )

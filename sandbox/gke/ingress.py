@@ -6,6 +6,7 @@ rule is kept by the same worker; internal (gce-internal) load balancers are not 
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from sandbox.gke.firewall import NODE_PORTS, Firewall, SharedVpc
 from sandbox.gke.frontends import Built, Frontend, FrontendError, Request
 from sandbox.gke.health_checks import HealthCheckConflict, simple_probe
 from sandbox.gke.namer import ClusterNamer, compact
+from sandbox.gke.resync import Resync
 from sandbox.gke.translator import ServicePort, UrlMap, translate
 from sandbox.kube_client import KubeError, key_of
 from sandbox.kube_paths import path_of
@@ -61,8 +63,10 @@ class IngressController:
         *,
         zones: tuple[str, ...],
         retry_seconds: tuple[float, float],
+        calm_seconds: float,
     ) -> None:
         self._cluster, self._compute, self._namer, self._faults = cluster, compute, namer, faults
+        self._resync = Resync(calm_seconds)
         self._events = Component(recorder, COMPONENT)
         self._backends = Backends(compute, namer, zones, self._probe)
         self._firewall = Firewall(compute, namer.firewall_rule(), f"gke-sandbox-{namer.cluster_uid[:8]}-node")
@@ -80,7 +84,11 @@ class IngressController:
 
     def resync(self) -> None:
         """Look at every Ingress anew: Secrets that changed, backend health."""
-        self._cluster.ingresses.resync()
+        faults = self._faults.armed()
+        ingresses = {key_of(each): each for each in self._cluster.ingresses.items()}
+        states = {key: (each["metadata"]["resourceVersion"], faults) for key, each in ingresses.items()}
+        for key in self._resync.due(states, time.monotonic()):
+            self._ingress_changed("MODIFIED", ingresses[key], ingresses[key])
 
     @property
     def _is_off(self) -> bool:

@@ -5,6 +5,7 @@ detached one NEG after the other, without transactions.
 """
 
 import logging
+import time
 from typing import Any
 
 from sandbox.compute_client import ComputeClient, GoogleApiError
@@ -16,6 +17,7 @@ from sandbox.gke.ingress import services_of
 from sandbox.gke.namer import ClusterNamer, compact
 from sandbox.gke.neg_endpoints import ENDPOINT_TYPE, Endpoint, NegPort
 from sandbox.gke.readiness import ReadinessReflector
+from sandbox.gke.resync import Resync
 from sandbox.gke.translator import SYSTEM_DEFAULT_BACKEND
 from sandbox.kube_client import key_of
 from sandbox.kube_paths import path_of
@@ -48,9 +50,11 @@ class NegController:
         *,
         zones: tuple[str, ...],
         retry_seconds: tuple[float, float],
+        calm_seconds: float,
     ) -> None:
         self._cluster, self._compute, self._namer, self._faults = cluster, compute, namer, faults
         self._zones = zones
+        self._resync = Resync(calm_seconds)
         self._events = Component(recorder, COMPONENT)
         self._readiness = ReadinessReflector(cluster, compute, recorder, faults, zones[0])
         self._queue = WorkQueue(COMPONENT, self._work, retry_seconds=retry_seconds)
@@ -66,9 +70,14 @@ class NegController:
         self._queue.stop()
 
     def resync(self) -> None:
-        for service in self._cluster.services.items():
-            if annotations.NEG in annotations.of(service):
-                self._queue.add(key_of(service))
+        faults = self._faults.armed()
+        states = {
+            key_of(service): (service["metadata"]["resourceVersion"], faults)
+            for service in self._cluster.services.items()
+            if annotations.NEG in annotations.of(service)
+        }
+        for key in self._resync.due(states, time.monotonic()):
+            self._queue.add(key)
 
     def collect_garbage(self) -> None:
         """Have NEGs that nothing needs deleted, by the worker."""

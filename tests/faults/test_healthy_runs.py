@@ -47,6 +47,7 @@ def drawn(lot: random.Random) -> Latency:
         certificate_served_seconds=lot.uniform(0, 1),
         certificate_status_lag_seconds=lot.uniform(0.5, 3),
         resync_seconds=lot.uniform(2, 5),
+        calm_seconds=0.0,
         neg_gc_seconds=lot.uniform(1, 3),
         retry_seconds=(lot.uniform(0.05, 0.3), lot.uniform(1, 3)),
     )
