@@ -6,11 +6,11 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks import backend_facts, polling, proof, steps, tls_secret, waiting
 from tasks.clients import kubernetes, milvus, settings
-from tasks.core import names
+from tasks.core import ladder, names
 from tasks.core.config import CertificateMode, LoadBalancerConfig
 from tasks.core.diagnosis import Finding, Outlook
 from tasks.core.errors import Missing, ProofFailed, ProvisioningError, ResourceFailed
-from tasks.core.ladder import Fault
+from tasks.core.ladder import Rung
 from tasks.core.report import RungRecord
 from tasks.polling import Ready
 
@@ -30,11 +30,6 @@ class Proof(BaseModel):
     """The same of the asynchronous client; empty when that was not reached."""
     server_version: str = ""
     """Of Milvus; empty when it was not reached."""
-
-
-_TAKE_LONG = ("long-call", "idle")
-_MOST_LONG_CLIMBS = 3
-"""So often one of the two may break before it is for good: each time takes as long as it does."""
 
 
 def warm_up() -> None:
@@ -61,7 +56,7 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str, *, once: b
     target = _target(config, address, fingerprint)
     resource = f"load balancer {config.domain} at {address}"
     climbs: list[Proof] = []
-    faults: list[Fault] = []
+    breaks: list[Rung] = []
 
     def look() -> Ready[Proof] | Finding:
         climb = proof.prove(target)
@@ -70,9 +65,9 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str, *, once: b
         if broken is None:
             return Ready(climbs[-1])
         assert broken.fault is not None
+        breaks.append(broken)
         fault = broken.fault.at(config.namespace, names.ingress(config.release))
-        faults.append(fault)
-        outlook = Outlook.STOP if once or _for_good(climbs) else fault.outlook
+        outlook = Outlook.STOP if once or ladder.breaks_too_often(breaks) else fault.outlook
         return Finding(outlook, fault.owner, fault.cause, f"rung {broken.name}: {fault.detail}", fault.mend)
 
     try:
@@ -87,21 +82,9 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str, *, once: b
     except ProvisioningError as error:
         failure = ProofFailed(error.resource, error.observed, error.mend, error.layer, error.cause)
         failure.last_climb = climbs[-1] if climbs else None
-        failure.for_good = bool(faults) and faults[-1].outlook is Outlook.STOP
+        failure.for_good = any(rung.fault and rung.fault.outlook is Outlook.STOP for rung in breaks[-1:])
         raise failure from error
     return found
-
-
-def _for_good(climbs: list[Proof]) -> bool:
-    """Whether a rung that takes long has broken too often."""
-    broken = next(rung.name for rung in climbs[-1].rungs if rung.outcome == "failed")
-    if broken not in _TAKE_LONG:
-        return False
-    return sum(_broke_at(climb, broken) for climb in climbs) >= _MOST_LONG_CLIMBS
-
-
-def _broke_at(climb: Proof, name: str) -> bool:
-    return any(rung.name == name and rung.outcome == "failed" for rung in climb.rungs)
 
 
 def _target(config: LoadBalancerConfig, address: str, fingerprint: str) -> proof.Target:

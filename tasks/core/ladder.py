@@ -32,6 +32,8 @@ RUNGS = (
 
 What takes long comes last, so that a load balancer that is still being programmed is not waited for with it.
 """
+_TAKE_LONG = ("long-call", "idle")
+_MOST_LONG_BREAKS = 3
 
 
 class Outcome(StrEnum):
@@ -126,3 +128,15 @@ def finished(rungs: Sequence[Rung]) -> Verdict:
     broken = next((rung.name for rung in rungs if rung.outcome is Outcome.FAILED), "")
     rest = [Rung(name, Outcome.SKIPPED, f"not reached: {broken} broke") for name in RUNGS if name not in names]
     return Verdict((*rungs, *rest))
+
+
+def breaks_too_often(breaks: Sequence[Rung]) -> bool:
+    """Whether a rung that takes long is to be climbed no more, since it has broken three times in the same way.
+
+    Milvus may have a moment of its own in between, which is no reason to give up, nor the cause to name.
+
+    Args:
+        breaks: the rung that broke, of every climb so far; at least one.
+    """
+    alike = [(rung.name, rung.fault and rung.fault.cause) for rung in breaks]
+    return breaks[-1].name in _TAKE_LONG and alike.count(alike[-1]) >= _MOST_LONG_BREAKS

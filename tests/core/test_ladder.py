@@ -1,5 +1,7 @@
 """What a climb comes to: the rungs, the verdict, the error."""
 
+import pytest
+
 from tasks.core import ladder
 from tasks.core.ladder import RUNGS, Fault, Outcome, Rung, Verdict
 
@@ -61,3 +63,29 @@ def test_a_mend_has_the_names_of_those_it_is_for() -> None:
     fault = Fault("ingress", "X", "seen", "kubectl -n NAMESPACE describe ingress INGRESS")
 
     assert fault.at("vectors", "db-milvus").mend == "kubectl -n vectors describe ingress db-milvus"
+
+
+# --- when to give up ------------------------------------------------------------------------------------------------
+
+
+def breaks(*ways: tuple[str, str]) -> list[Rung]:
+    return [Rung(name, Outcome.FAILED, "", fault=Fault("ingress", cause, "", "")) for name, cause in ways]
+
+
+CUT, MOMENT, REFUSED = ("long-call", "CallCutByTimeout"), ("long-call", "MilvusError"), ("tls", "HandshakeFailed")
+
+
+@pytest.mark.parametrize(
+    ("ways", "too_often"),
+    [
+        pytest.param([CUT, CUT], False, id="twice may be chance"),
+        pytest.param([CUT, CUT, CUT], True, id="three times is not"),
+        pytest.param([CUT, CUT, MOMENT], False, id="a moment of Milvus' own is not the same"),
+        pytest.param([CUT, MOMENT, CUT, CUT], True, id="nor does it hide what is"),
+        pytest.param([REFUSED] * 9, False, id="what takes no time is waited for"),
+    ],
+)
+def test_what_takes_long_is_given_up_when_it_breaks_three_times_alike(
+    ways: list[tuple[str, str]], too_often: bool
+) -> None:
+    assert ladder.breaks_too_often(breaks(*ways)) is too_often
