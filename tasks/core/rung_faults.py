@@ -128,15 +128,24 @@ _SHORTEST_CUT_SECONDS = 0.9
 def long_call_fault(
     status: str, details: str, *, lasted_seconds: float, wanted_seconds: float, backends: Backends
 ) -> Fault:
-    """Why a call that should last `wanted_seconds` ended with an error after `lasted_seconds`."""
-    if status not in _CUT or lasted_seconds < _SHORTEST_CUT_SECONDS or http_status(details) in (401, 403, 429):
-        return grpc_fault(status, details)
+    """Why a call that should last `wanted_seconds` ended with an error after `lasted_seconds`.
+
+    A server whose call is cut may answer to that before the load balancer does: an error of Milvus' own (status "")
+    counts as cut when a backend service's timeout was over.
+    """
     known = {name: seconds for name, seconds in backends.timeouts_seconds.items() if seconds < wanted_seconds}
+    if status:
+        refused = http_status(details) in (401, 403, 429)
+        cut = status in _CUT and lasted_seconds >= _SHORTEST_CUT_SECONDS and not refused
+    else:
+        cut = any(lasted_seconds >= seconds for seconds in known.values())
+    if not cut:
+        return grpc_fault(status, details)
     seen = f"; timeoutSec is {', '.join(f'{each} s ({name})' for name, each in known.items())}" if known else ""
     return Fault(
         "ingress",
         "CallCutByTimeout",
-        f"a call of {wanted_seconds:g} s was cut after {lasted_seconds:.1f} s{seen} ({status}: {details})",
+        f"a call of {wanted_seconds:g} s was cut after {lasted_seconds:.1f} s{seen} ({status or 'Milvus'}: {details})",
         f"BackendConfig spec.timeoutSec owns this, Google's default is 30 s: kubectl -n {backends.namespace} get "
         "backendconfig -o yaml; milvus-l7 provision sets it to backend_timeout_seconds.",
     )

@@ -586,6 +586,18 @@ def test_a_call_that_was_cut_tells_after_how_long_and_who_owns_the_timeout() -> 
     assert "kubectl -n ns get backendconfig" in fault.mend
 
 
+@pytest.mark.parametrize(
+    ("lasted", "cause"), [(30.04, "CallCutByTimeout"), (29.6, "MilvusError")], ids=["at the timeout", "before it"]
+)
+def test_milvus_may_answer_to_the_cut_before_the_load_balancer_does(lasted: float, cause: str) -> None:
+    details = "proxy TaskCondition context Done"
+
+    fault = rung_faults.long_call_fault("", details, lasted_seconds=lasted, wanted_seconds=35, backends=backends())
+
+    assert fault.cause == cause
+    assert f"Milvus: {details}" in fault.detail
+
+
 def test_an_idle_connection_that_was_cut_tells_after_how_long_and_what_keeps_it() -> None:
     fault = rung_faults.idle_fault("was closed by the peer", silent_seconds=12.34, wanted_seconds=35)
 
