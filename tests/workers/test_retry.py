@@ -87,13 +87,15 @@ def test_backends_that_recover_let_the_retry_begin_with_the_wait(workplace: Work
 
 @pytest.mark.exhaustive
 def test_dns_that_was_mended_lets_the_retry_begin_with_the_certificate(workplace: Workplace, stack: Stack) -> None:
+    domain = "mended.milvus.example"  # whose record is nobody else's
+
     def point_at(address: str) -> None:
         token = stack.compute.access_token("somebody")
         with contextlib.closing(DnsRecords(stack.compute.url, token, "sandbox-project")) as records:
-            records.set("milvus.example", "A", [address])
+            records.set(domain, "A", [address])
 
     point_at("192.0.2.1")
-    run = workplace.start(certificate_mode="google-managed", certificate_timeout_seconds=60)
+    run = workplace.start(domain=domain, certificate_mode="google-managed", certificate_timeout_seconds=60)
     first = over(workplace, run, 1, "FAILED")
     point_at(workplace.report(run)["address"])
     before = writes(stack)
