@@ -319,7 +319,9 @@ class Watcher:
                 with suppress(OSError, StopIteration):
                     lines = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text().splitlines()
                     flags = int(next(line.split()[1] for line in lines if line.startswith("flags")), 8)
-                    if flags & (os.O_WRONLY | os.O_RDWR):
+                    # Looked at once more, since a descriptor that was closed may be another file's meanwhile.
+                    still = str(Path(f"/proc/{pid}/fd/{descriptor}").readlink()) == target
+                    if still and flags & (os.O_WRONLY | os.O_RDWR):
                         self.elsewhere.add(target)
 
 
