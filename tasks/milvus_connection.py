@@ -82,7 +82,8 @@ def prove(config: LoadBalancerConfig, address: str, fingerprint: str, *, once: b
     except ProvisioningError as error:
         failure = ProofFailed(error.resource, error.observed, error.mend, error.layer, error.cause)
         failure.last_climb = climbs[-1] if climbs else None
-        failure.for_good = any(rung.fault and rung.fault.outlook is Outlook.STOP for rung in breaks[-1:])
+        last = breaks[-1].fault if breaks else None
+        failure.for_good = last is not None and last.outlook is Outlook.STOP
         raise failure from error
     return found
 
