@@ -347,7 +347,7 @@ def _same_but_status(old: Json, new: Json) -> bool:
         kept = {key: value for key, value in annotations.of(service).items() if key != annotations.NEG_STATUS}
         return service["spec"], kept, service["metadata"].get("labels")
 
-    return old is not new and reduced(old) == reduced(new)
+    return reduced(old) == reduced(new)
 
 
 def _ignore(_message: str) -> None:
