@@ -6,7 +6,7 @@ The looks are those of the waits; nothing is waited for here.
 import dataclasses
 from collections.abc import Callable, Iterator
 
-from tasks import events, load_balancer, looking, managed_certificate, milvus_rollout, steps
+from tasks import events, global_address, load_balancer, looking, managed_certificate, milvus_rollout, steps
 from tasks.clients import kubernetes, name_servers, settings
 from tasks.clients.readers import ClusterReader, ComputeReader
 from tasks.core import diagnosis, dns_faults, names, status
@@ -68,9 +68,9 @@ def _of_names(cluster: ClusterReader, api: ComputeReader, config: LoadBalancerCo
     """Names that lead elsewhere; where Google issues the certificate they are a rung of the proof."""
     if config.certificate_mode is CertificateMode.GOOGLE_MANAGED:
         return
-    live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release)) or {}
-    reserved = str((api.get("addresses", config.address) or {}).get("address") or "")
-    addresses = [each for each in (reserved, status.ingress_address(live)) if each]
+    live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
+    reserved = str((api.get("addresses", global_address.choose(api, config, live).name) or {}).get("address") or "")
+    addresses = [each for each in (reserved, status.ingress_address(live or {})) if each]
     for domain in config.domains[:_MOST_DOMAINS]:
         answers = name_servers.survey(domain, settings.dns_servers(), _DNS_SECONDS)
         written = bool(config.dns_managed_zone)

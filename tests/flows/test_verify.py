@@ -1,12 +1,15 @@
 """The flow that looks: the same report as provision, and nothing changed."""
 
+import contextlib
+
 import pytest
 
 from flows.provision import provision
 from flows.verify import verify
+from sandbox.dns_records import DnsRecords
 from sandbox.stack import Stack
 from tasks.clients import kubernetes
-from tasks.core import manifests, progress
+from tasks.core import manifests, names, progress
 from tasks.core.errors import Drifted, ProofFailed, ResourceFailed
 from tasks.core.progress import Journal, Step
 from tests.conftest import DOMAIN, QUICK, a_config
@@ -57,6 +60,20 @@ def test_a_changed_field_is_drift_though_the_proof_passes(stack: Stack) -> None:
     assert "timeoutSec" in error.observed
     assert "provision" in error.mend
     assert report.verification.outcome == "passed"
+
+
+def test_a_misleading_record_is_mended_with_the_address_that_the_load_balancer_keeps(stack: Stack) -> None:
+    """It may have another than the one of the usual name, which an earlier load balancer had."""
+    usual = run(provision, address_name=names.address("my-release"))
+    kept = run(provision, address_name="kept-address")
+    token = stack.compute.access_token("somebody")
+    with contextlib.closing(DnsRecords(stack.compute.url, token, "sandbox-project")) as records:
+        records.set(DOMAIN, "A", [usual.address])
+
+    error, _ = fail(verify)
+
+    assert error.cause == "DnsPointsElsewhere"
+    assert f"{DOMAIN}. A {kept.address} and remove {usual.address}" in error.mend
 
 
 def test_what_is_behind_a_broken_rung_is_told_first(stack: Stack) -> None:
