@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from sandbox.stack import Stack
+from sandbox.stack import DNS_ZONE, Stack
 from tasks.core.config import LoadBalancerConfig
 
 DOMAIN = "milvus.example"
@@ -31,7 +31,7 @@ def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def stack(running_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """The sandbox, with this process pointed at it; every fault is cleared afterwards."""
+    """The sandbox, with this process pointed at it; afterwards no fault is armed, and DNS is as it was."""
     yield from _pointed_at(running_stack, monkeypatch)
 
 
@@ -44,15 +44,21 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def alone(own_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """The module's own sandbox, with this process pointed at it; every fault is cleared afterwards."""
+    """The module's own sandbox, with this process pointed at it, and put back in the same way."""
     yield from _pointed_at(own_stack, monkeypatch)
 
 
 def _pointed_at(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     for name, value in stack.env.items():
         monkeypatch.setenv(name, value)
+    zones = stack.dns.zones
+    before = set(zones.records(DNS_ZONE))
     yield stack
     stack.faults.clear()
+    # A record that leads to an earlier load balancer is a fault to whoever comes next.
+    after = set(zones.records(DNS_ZONE))
+    if after != before:
+        zones.change(DNS_ZONE, before - after, after - before)
 
 
 @pytest.fixture(scope="session")

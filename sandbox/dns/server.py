@@ -22,7 +22,7 @@ class DnsServer:
     """Answers from `zones` until stopped; the port is bound in the constructor, so its number is known."""
 
     def __init__(self, zones: Zones, faults: Faults, port: int = 0) -> None:
-        self._zones, self._faults = zones, faults
+        self.zones, self._faults = zones, faults
         self._udp, self._tcp = _bind(self, port)
         self.port: int = self._udp.server_address[1]
         self._threads = [
@@ -33,7 +33,7 @@ class DnsServer:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
-        self._zones.served_at = ("127.0.0.1", self.port)
+        self.zones.served_at = ("127.0.0.1", self.port)
 
     def stop(self) -> None:
         """Stop answering and free the port."""
@@ -71,7 +71,7 @@ class DnsServer:
     def _answer(self, name: str, kind: str) -> Answer:
         if self._faults.strike("dns-servfail", domain=name.rstrip(".")):
             return Answer(dnslib.RCODE.SERVFAIL, [], [])
-        return self._zones.resolve(name, kind)
+        return self.zones.resolve(name, kind)
 
 
 class _Udp(socketserver.ThreadingUDPServer):
