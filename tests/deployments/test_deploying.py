@@ -141,19 +141,19 @@ def test_run_sh_brings_up_a_server_on_postgresql_and_two_workers(tmp_path: Path)
                 stderr=output, start_new_session=True,
             )  # fmt: skip
         try:
-            api = f"http://127.0.0.1:{port}/api"
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/", timeout=10) as api:
 
-            def online() -> bool:
-                assert process.poll() is None, log.read_text() + (home / "server.log").read_text()[-2000:]
-                with contextlib.suppress(httpx.HTTPError):
-                    found = httpx.post(f"{api}/work_pools/milvus-l7/workers/filter", json={}, timeout=5)
-                    return found.status_code == 200 and {worker["name"] for worker in found.json()} == {
-                        "worker-1", "worker-2",
-                    }  # fmt: skip
-                return False
+                def online() -> bool:
+                    assert process.poll() is None, log.read_text() + (home / "server.log").read_text()[-2000:]
+                    with contextlib.suppress(httpx.HTTPError):
+                        found = api.post("work_pools/milvus-l7/workers/filter", json={})
+                        return found.status_code == 200 and {worker["name"] for worker in found.json()} == {
+                            "worker-1", "worker-2",
+                        }  # fmt: skip
+                    return False
 
-            eventually(online, seconds=600)
-            assert httpx.get(f"{api}/deployments/name/provision/provision", timeout=10).status_code == 200
+                eventually(online, seconds=600)
+                assert api.get("deployments/name/provision/provision").status_code == 200
             assert not list(home.glob("*.db"))
         finally:
             process.send_signal(signal.SIGTERM)

@@ -111,14 +111,15 @@ def a_bridge(folder: Path, environment: Mapping[str, str]) -> Iterator[Bridge]:
         )
     url = f"http://127.0.0.1:{port}"
 
-    def answers() -> bool:
+    def answers(bridge: httpx.Client) -> bool:
         assert process.poll() is None, log.read_text()
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{url}/healthz", timeout=5).status_code in (200, 503)
+            return bridge.get("/healthz").status_code in (200, 503)
         return False
 
     try:
-        eventually(answers)
+        with httpx.Client(base_url=url, timeout=5) as client:
+            eventually(lambda: answers(client))
         yield Bridge(process, url, log)
     finally:
         process.terminate()
