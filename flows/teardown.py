@@ -68,7 +68,7 @@ def _teardown(request: TeardownRequest, evidence: Evidence) -> None:
 
     settled = begin(settle_receipt, request, after=[address, rollout])
     results([settled])
-    proof = begin(prove_absence, request, parts, seen.address, after=[settled])
+    proof = begin(prove_absence, request, parts, seen, after=[settled])
     (left,) = results([proof])
     evidence.left = tuple(left)
     if error := fault(left):

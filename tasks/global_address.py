@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks import receipt, steps
 from tasks.clients import compute, kubernetes
-from tasks.clients.readers import ComputeReader
+from tasks.clients.compute import Compute
+from tasks.clients.readers import ClusterReader, ComputeReader
 from tasks.core import addresses, names, progress
 from tasks.core.addresses import Choice
 from tasks.core.config import LoadBalancerConfig
@@ -85,22 +86,41 @@ def reserve_address(config: LoadBalancerConfig) -> Address:
     return Address(name=name, address=found["address"], change=change)
 
 
+def reserved_here(api: ComputeReader, cluster: ClusterReader, config: LoadBalancerConfig) -> list[str]:
+    """Names of the addresses that the receipt says we reserved; of several after a change of `address_name`."""
+    return [each.name for each in receipt.read(cluster, config).addresses if each.project == api.project]
+
+
+def of_release(api: ComputeReader, cluster: ClusterReader, config: LoadBalancerConfig) -> dict[str, str]:
+    """The static addresses that are there, IPv4 by name: the configured one, the one in use, and all that we reserved.
+
+    The one that GKE promoted is not among them: GKE gives it back with the Ingress.
+    """
+    chosen = choose(api, config, cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release)))
+    known = (config.address, *([chosen.name] if chosen.named else []), *reserved_here(api, cluster, config))
+    found = {name: api.get("addresses", name) for name in known}
+    return {name: str(each.get("address") or "") for name, each in found.items() if each is not None}
+
+
 @steps.writing
-def release_address(config: TeardownRequest) -> Change:
-    """Give the address back if that is asked for and the receipt says that we reserved it; else it stays.
+def release_address(config: TeardownRequest) -> list[Change]:
+    """Give every address back that the receipt says we reserved, if that is asked for; others stay.
 
     After the forwarding rules are gone: Compute keeps an address that is in use.
     """
-    api = compute.api(config)
-    resource, noted = f"addresses/{config.address}", receipt.read(kubernetes.cluster(config), config).addresses
-    mine = ReservedAddress(project=api.project, name=config.address)
-    found = api.get("addresses", config.address)
+    api, cluster = compute.api(config), kubernetes.cluster(config)
+    mine = reserved_here(api, cluster, config)
+    return [_give_back(api, name, config, mine=name in mine) for name in dict.fromkeys((*mine, config.address))]
+
+
+def _give_back(api: Compute, name: str, config: TeardownRequest, *, mine: bool) -> Change:
+    resource, found = f"addresses/{name}", api.get("addresses", name)
     if found is None:
         change = Change(resource=resource, action="unchanged", detail="there is none")
-    elif not config.release_address or mine not in noted:
-        why = "kept" if mine in noted else "was not reserved here, and stays"
+    elif not config.release_address or not mine:
+        why = "kept" if mine else "was not reserved here, and stays"
         change = Change(resource=resource, action="unchanged", detail=f"{found['address']}: {why}")
     else:
-        api.delete("addresses", config.address)
+        api.delete("addresses", name)
         change = Change(resource=resource, action="deleted", detail=f"was {found['address']}")
     return progress.record(change)

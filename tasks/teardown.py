@@ -1,6 +1,6 @@
 """Steps around a teardown: the look before the first write, the receipt cleared at the end, the proof of absence."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -10,6 +10,7 @@ from tasks import (
     deleting,
     dns_record,
     events,
+    global_address,
     helm_release,
     leftovers,
     milvus_objects,
@@ -26,7 +27,7 @@ from tasks.core.checks import ownership
 from tasks.core.config import LoadBalancerConfig
 from tasks.core.errors import ResourceFailed, Unreachable
 from tasks.core.progress import Change
-from tasks.core.receipt import Receipt, ReservedAddress
+from tasks.core.receipt import Receipt
 from tasks.core.report import Left
 from tasks.core.teardown_request import TeardownRequest
 
@@ -38,8 +39,10 @@ class Inspection(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    address: str
-    """Of the static address, IPv4; empty when there is none."""
+    addresses: tuple[str, ...]
+    """Names of the static addresses that the release has or had."""
+    led_to: tuple[str, ...]
+    """IPv4 addresses to which clients have been led: of those, and the one that the Ingress has without a name."""
     milvus: bool
     """Whether the Milvus Service is there still."""
 
@@ -63,9 +66,11 @@ def inspect_teardown(config: TeardownRequest) -> Inspection:
     ]
     preflight.examine(cluster, config, checks)
     events.remember(cluster, config.namespace, (names.ingress(config.release),))
-    found = compute.api(config).get("addresses", config.address) or {}
+    found = global_address.of_release(compute.api(config), cluster, config)
+    live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release)) or {}
+    led_to = dict.fromkeys(each for each in (*found.values(), status.ingress_address(live)) if each)
     service = cluster.read(kubernetes.SERVICE, config.namespace, names.service(config.release))
-    return Inspection(address=str(found.get("address") or ""), milvus=service is not None)
+    return Inspection(addresses=tuple(found), led_to=tuple(led_to), milvus=service is not None)
 
 
 def ingress_may_go(cluster: ClusterReader, config: LoadBalancerConfig) -> preflight.Findings:
@@ -134,18 +139,17 @@ def address_may_go(cluster: ClusterReader, config: LoadBalancerConfig) -> prefli
     if not isinstance(config, TeardownRequest) or not config.release_address:
         return
     api = compute.api(config)
-    found = api.get("addresses", config.address) or {}
-    if ReservedAddress(project=api.project, name=config.address) not in receipt.read(cluster, config).addresses:
-        return
-    rules = [status.tail(str(link)) for link in found.get("users") or []]
-    strangers = [rule for rule in rules if not preflight.rule_is_of(api, rule, config)]
-    if strangers:
-        yield ResourceFailed(
-            f"addresses/{config.address}",
-            f"is used by forwardingRules/{', forwardingRules/'.join(strangers)}",
-            "Take it out there, or run without release_address.",
-            "compute",
-        )
+    for name in global_address.reserved_here(api, cluster, config):
+        found = api.get("addresses", name) or {}
+        rules = [status.tail(str(link)) for link in found.get("users") or []]
+        strangers = [rule for rule in rules if not preflight.rule_is_of(api, rule, config)]
+        if strangers:
+            yield ResourceFailed(
+                f"addresses/{name}",
+                f"is used by forwardingRules/{', forwardingRules/'.join(strangers)}",
+                "Take it out there, or run without release_address.",
+                "compute",
+            )
 
 
 @steps.writing
@@ -167,17 +171,22 @@ def settle_receipt(config: TeardownRequest) -> Change:
 
 
 @steps.observing
-def prove_absence(config: TeardownRequest, parts: list[str], address: str) -> list[Left]:
+def prove_absence(config: TeardownRequest, parts: list[str], seen: Inspection) -> list[Left]:
     """Read every kind in the cluster and every collection in Compute, and list what is left and whose it is.
 
     Args:
         config: the request.
         parts: references that the load balancer had; see `tasks.core.inventory`.
-        address: IPv4 that the load balancer had; empty when it is not known.
+        seen: what was there before the first write.
     """
     cluster = kubernetes.cluster(config)
-    left = [*_objects(cluster, config), *_service(cluster, config), *_address(config), *_records(config, address)]
-    return [*left, *_in_compute(cluster, config, parts)]
+    return [
+        *_objects(cluster, config),
+        *_service(cluster, config),
+        *_addresses(cluster, config, seen.addresses),
+        *_records(config, seen.led_to),
+        *_in_compute(cluster, config, parts),
+    ]
 
 
 def fault(left: list[Left]) -> ResourceFailed | None:
@@ -251,34 +260,35 @@ def _service(cluster: Cluster, config: TeardownRequest) -> Iterator[Left]:
         yield Left(resource=resource, owner=KEPT, detail="is ClusterIP, as it was before us or is kept by somebody now")
 
 
-def _address(config: TeardownRequest) -> Iterator[Left]:
+def _addresses(cluster: Cluster, config: TeardownRequest, addresses: Iterable[str]) -> Iterator[Left]:
     api = compute.api(config)
-    found = api.get("addresses", config.address)
-    if found is None:
-        return
-    noted = receipt.read(kubernetes.cluster(config), config).addresses
-    mine = ReservedAddress(project=api.project, name=config.address) in noted
-    yield Left(
-        resource=f"addresses/{config.address}",
-        owner=KEPT if mine else "whoever reserved it",
-        detail=f"{found['address']}, {'kept for the next time' if mine else 'not reserved here as far as is known'}",
-        remove="teardown with release_address=true"
-        if mine
-        else inventory.delete_command(f"addresses/{config.address}", api.project),
-    )
+    mine = global_address.reserved_here(api, cluster, config)
+    for name in addresses:
+        resource, found = f"addresses/{name}", api.get("addresses", name)
+        if found is None:
+            continue
+        ours = name in mine
+        why = "kept for the next time" if ours else "not reserved here as far as is known"
+        yield Left(
+            resource=resource,
+            owner=KEPT if ours else "whoever reserved it",
+            detail=f"{found['address']}, {why}",
+            remove="teardown with release_address=true" if ours else inventory.delete_command(resource, api.project),
+        )
 
 
-def _records(config: TeardownRequest, address: str) -> Iterator[Left]:
+def _records(config: TeardownRequest, addresses: Collection[str]) -> Iterator[Left]:
     """Names that lead to an address without a load balancer, which may be anybody's tomorrow."""
     gone = " ".join(change.resource for change in progress.current().changes if change.action == "deleted")
     for domain in config.domains:
-        if not address or f"/{domain}./" in gone:
+        if not addresses or f"/{domain}./" in gone:
             continue  # what we removed ourselves, resolvers forget by its TTL
-        if address in dns_record.read_record(config, domain, address).answers:
+        answers = dns_record.read_record(config, domain, "").answers
+        if still := [address for address in addresses if address in answers]:
             yield Left(
                 resource=f"DNS record {domain}",
                 owner="whoever keeps its zone",
-                detail=f"still says {address}",
+                detail=f"still says {', '.join(still)}",
                 remove=f"Remove the A record of {domain} where it is kept.",
             )
 

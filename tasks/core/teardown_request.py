@@ -41,7 +41,9 @@ class TeardownRequest(LoadBalancerConfig):
     """Fields of the configuration that no step of a teardown reads: a form does not show them."""
 
     release_address: bool = Field(default=False, title="Release the static address")
-    """Give the static address back to Google if we reserved it. Off: it is kept, and costs a little while unused."""
+    """Give the static address back to Google if we reserved it, those of an earlier `address_name` too.
+
+    Off: it is kept, and costs a little while unused."""
 
     restore_layer4: bool = Field(default=False, title="Give the Layer-4 balancer back")
     """Make the Service, TLS and the REST port what they were before us, which restarts Milvus.

@@ -125,7 +125,7 @@ class Way:
         yield "delete record", lambda: delete_dns_record.fn(config)
         yield "release address", lambda: release_address.fn(config)
         yield "settle receipt", lambda: settle_receipt.fn(config)
-        yield "prove", lambda: self._prove(list(found["deletion"].parts), found["seen"].address)
+        yield "prove", lambda: self._prove(list(found["deletion"].parts), found["seen"])
         yield "delete lease", lambda: delete_lease.fn(config)
 
     def go(self, *, until: str = "") -> "Way":
@@ -137,8 +137,8 @@ class Way:
             self.done.append(name)
         return self
 
-    def _prove(self, parts: list[str], address: str) -> None:
-        self.left = prove_absence.fn(self.config, parts, address)
+    def _prove(self, parts: list[str], seen: teardown.Inspection) -> None:
+        self.left = prove_absence.fn(self.config, parts, seen)
 
     @property
     def owners(self) -> dict[str, str]:
@@ -281,6 +281,38 @@ def test_an_address_that_was_kept_is_released_when_that_is_asked_for_later(world
     assert api(world).get("addresses", world.service) is None
     assert there(world, kubernetes.CONFIG_MAP) is None
     assert way.left == []
+
+
+def test_every_address_that_we_reserved_is_released_whatever_name_is_configured(world: World) -> None:
+    """The load balancer of a configuration that names one, taken down by the domain alone."""
+    world.install()
+    earlier, later = f"{world.service}-earlier", f"{world.service}-later"
+    provision(world, address_name=earlier)
+    provision(world, address_name=later)
+
+    kept = take_down(world)
+    assert {kept.owners[f"addresses/{name}"] for name in (earlier, later)} == {"kept"}
+    way = take_down(world, release_address=True)
+
+    assert [api(world).get("addresses", name) for name in (earlier, later)] == [None, None]
+    assert way.clean
+    assert not [resource for resource in way.owners if resource.startswith("addresses/")]
+
+
+def test_an_address_of_the_guide_is_told_by_the_name_that_somebody_gave_it(world: World) -> None:
+    world.install()
+    given = f"{world.service}-ip"
+    api(world).insert("addresses", {"name": given, "addressType": "EXTERNAL", "ipVersion": "IPV4"})
+    provision(world, address_name=given)
+    address = api(world).get("addresses", given) or {}
+
+    with world.recorded("A", address["address"]):
+        way = take_down(world, release_address=True)
+
+    assert way.clean
+    assert way.owners[f"addresses/{given}"] == "whoever reserved it"
+    assert way.owners[f"DNS record {world.domain}"] == "whoever keeps its zone"
+    api(world).delete("addresses", given)
 
 
 def test_an_address_that_somebody_reserved_is_never_released(world: World) -> None:
