@@ -128,7 +128,7 @@ def receipt_is_ours(cluster: ClusterReader, config: LoadBalancerConfig) -> prefl
 
 def access(cluster: ClusterReader, config: LoadBalancerConfig) -> preflight.Findings:
     """We may delete what has to be deleted; nothing is asked when nothing has to be."""
-    for kind, name in _places(config):
+    for kind, name in _places(cluster, config):
         live = cluster.read(kind, config.namespace, name)
         if live is not None and status.ours(live):
             yield from rights.refused(cluster, config, kind, ("delete",))
@@ -163,8 +163,14 @@ def settle_receipt(config: TeardownRequest) -> Change:
     addresses = tuple(each for each in noted.addresses if api.get("addresses", each.name))
     service = cluster.read(kubernetes.SERVICE, config.namespace, names.service(config.release))
     release = noted.release if service is not None and not config.restore_layer4 else None
-    if not Receipt(addresses=addresses, release=release).empty:
-        return receipt.note(cluster, config, addresses=addresses, release=release, dns_records=(), load_balancer=())
+    kept = {name: cluster.read(kubernetes.SECRET, config.namespace, name) for name in noted.secrets}
+    settled = Receipt(
+        addresses=addresses,
+        secrets=tuple(name for name, live in kept.items() if live is not None and status.ours(live)),
+        release=release,
+    )
+    if not settled.empty:
+        return receipt.note(cluster, config, **dict(settled))
     return deleting.delete(
         cluster, kubernetes.CONFIG_MAP, config.namespace, names.receipt(config.release), why="nothing on it is open"
     )
@@ -204,7 +210,7 @@ def fault(left: list[Left]) -> ResourceFailed | None:
 
 def _objects(cluster: Cluster, config: TeardownRequest) -> Iterator[Left]:
     """Objects in our places: one that is ours and stays has a reason, any other of ours is left over."""
-    for kind, name in _places(config):
+    for kind, name in _places(cluster, config):
         live = cluster.read(kind, config.namespace, name)
         if live is None:
             continue
@@ -228,6 +234,7 @@ def _reason(cluster: Cluster, config: TeardownRequest, kind: Kind, live: dict[st
         noted = Receipt.read(live)
         said = [
             *(f"that addresses/{address.name} is ours" for address in noted.addresses),
+            *(f"that secret {name} is ours" for name in noted.secrets),
             *(["what Service and settings were before (restore_layer4)"] if noted.release else []),
         ]
         return f"notes {' and '.join(said)}" if said else ""
@@ -319,14 +326,14 @@ def delete_lease(config: TeardownRequest) -> Change:
     return progress.record(change)
 
 
-def _places(config: LoadBalancerConfig) -> list[tuple[Kind, str]]:
+def _places(cluster: ClusterReader, config: LoadBalancerConfig) -> list[tuple[Kind, str]]:
     """Where objects of ours may stand."""
     return [
         (kubernetes.INGRESS, names.ingress(config.release)),
         (kubernetes.MANAGED_CERTIFICATE, names.certificate(config.release)),
         (kubernetes.BACKEND_CONFIG, names.backend_config(config.release)),
         (kubernetes.FRONTEND_CONFIG, names.frontend_config(config.release)),
-        (kubernetes.SECRET, config.tls_secret),
+        *((kubernetes.SECRET, name) for name in tls_secret.places(cluster, config)),
         (kubernetes.CONFIG_MAP, names.receipt(config.release)),
     ]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks import deleting, steps
+from tasks import deleting, receipt, steps
 from tasks.clients import kubernetes
 from tasks.clients.kubernetes import Cluster
 from tasks.clients.readers import ClusterReader
@@ -66,6 +66,7 @@ def _make(cluster: Cluster, config: LoadBalancerConfig) -> TlsCertificate | None
     now = dt.datetime.now(dt.UTC)
     live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret)
     if live is None:
+        _note(cluster, config)
         pair = certificates.self_signed(config.domains, config.certificate_validity_days, now)
         manifest = manifests.tls_secret(config, pair.certificate_pem, pair.key_pem)
         if cluster.create(manifest, kubernetes.SECRET) is not None:
@@ -76,6 +77,7 @@ def _make(cluster: Cluster, config: LoadBalancerConfig) -> TlsCertificate | None
         return _result(config, pem(live, "tls.crt"), "unchanged", "")
     if refusal := refusal_to_replace(config, live) or _used_elsewhere(cluster, config, live):
         raise refusal
+    _note(cluster, config)
     pair = certificates.self_signed(config.domains, config.certificate_validity_days, now)
     patch = manifests.tls_secret(config, pair.certificate_pem, pair.key_pem)
     del patch["type"]  # immutable
@@ -87,9 +89,16 @@ def _make(cluster: Cluster, config: LoadBalancerConfig) -> TlsCertificate | None
     return _result(config, pair.certificate_pem, "updated", "; ".join(reasons))
 
 
+def _note(cluster: Cluster, config: LoadBalancerConfig) -> None:
+    """Without it a teardown that is not told of `certificate_secret` would leave the private key behind."""
+    if config.tls_secret != names.certificate(config.release):
+        noted = receipt.read(cluster, config).secrets
+        receipt.note(cluster, config, secrets=tuple(dict.fromkeys((*noted, config.tls_secret))))
+
+
 def _used_elsewhere(cluster: Cluster, config: LoadBalancerConfig, live: dict[str, Any]) -> ResourceFailed | None:
     """Why a Secret that somebody else made must not be overwritten: another Ingress serves it too."""
-    users = [name for name in _users(cluster, config) if name != names.ingress(config.release)]
+    users = [name for name in _users(cluster, config, config.tls_secret) if name != names.ingress(config.release)]
     if status.ours(live) or not users:
         return None
     resource = f"secret {config.namespace}/{config.tls_secret}"
@@ -97,39 +106,49 @@ def _used_elsewhere(cluster: Cluster, config: LoadBalancerConfig, live: dict[str
     return ResourceFailed(resource, seen, _OTHER_NAME, "certificate")
 
 
-def _users(cluster: Cluster, config: LoadBalancerConfig) -> list[str]:
+def _users(cluster: Cluster, config: LoadBalancerConfig, secret: str) -> list[str]:
     """Names of the Ingresses that serve the Secret."""
     return [
         str(ingress["metadata"]["name"])
         for ingress in cluster.list_objects(kubernetes.INGRESS, config.namespace)
-        if any(entry.get("secretName") == config.tls_secret for entry in ingress["spec"].get("tls") or [])
+        if any(entry.get("secretName") == secret for entry in ingress["spec"].get("tls") or [])
     ]
 
 
+def places(cluster: ClusterReader, config: LoadBalancerConfig) -> list[str]:
+    """Names under which a Secret of ours may be: the configured one, the usual one, and those of the receipt."""
+    known = (config.tls_secret, names.certificate(config.release), *receipt.read(cluster, config).secrets)
+    return list(dict.fromkeys(known))
+
+
 @steps.writing
-def delete_tls_secret(config: LoadBalancerConfig) -> Change:
-    """Delete the Secret of a self-managed certificate; one that somebody else made, filled or uses stays."""
+def delete_tls_secret(config: LoadBalancerConfig) -> list[Change]:
+    """Delete the Secrets of self-managed certificates; one that somebody else made, filled or uses stays."""
     cluster = kubernetes.cluster(config)
-    live = cluster.read(kubernetes.SECRET, config.namespace, config.tls_secret)
+    return [_delete(cluster, config, name) for name in places(cluster, config)]
+
+
+def _delete(cluster: Cluster, config: LoadBalancerConfig, name: str) -> Change:
+    live = cluster.read(kubernetes.SECRET, config.namespace, name)
     if live is not None and (reason := reason_to_keep(cluster, config, live)):
-        change = Change(resource=f"secret {config.namespace}/{config.tls_secret}", action="unchanged", detail=reason)
-        progress.record(change)
-        return change
-    return deleting.delete(cluster, kubernetes.SECRET, config.namespace, config.tls_secret)
+        change = Change(resource=f"secret {config.namespace}/{name}", action="unchanged", detail=reason)
+        return progress.record(change)
+    return deleting.delete(cluster, kubernetes.SECRET, config.namespace, name)
 
 
 def reason_to_keep(cluster: Cluster, config: LoadBalancerConfig, live: dict[str, Any]) -> str:
     """Why the Secret is not ours to delete; empty if it is."""
+    name = str(live["metadata"]["name"])
     if not status.ours(live):
         return "was not made here"
-    if config.certificate_mode is CertificateMode.EXISTING_SECRET:
+    if config.certificate_mode is CertificateMode.EXISTING_SECRET and name == config.tls_secret:
         return "certificate_mode is existing-secret"
     try:
         if not certificates.read(pem(live, "tls.crt")).self_signed:
             return "holds a certificate of an authority"
     except ValueError:
         pass  # ours, and no certificate any more: nobody's loss
-    users = _users(cluster, config)
+    users = _users(cluster, config, name)
     return f"ingress {', '.join(users)} uses it" if users else ""
 
 

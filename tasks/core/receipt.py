@@ -59,6 +59,8 @@ class Receipt(_Note):
 
     addresses: tuple[ReservedAddress, ...] = ()
     """Every one of this release: after a change of `address_name` the earlier one is ours still."""
+    secrets: tuple[str, ...] = ()
+    """Names of Secrets that we made, but for the usual one, where one is looked for anyway."""
     dns_records: tuple[WrittenRecord, ...] = ()
     release: Former | None = None
     load_balancer: tuple[str, ...] = ()

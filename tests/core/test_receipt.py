@@ -10,6 +10,7 @@ from tasks.core.receipt import Former, Receipt, ReservedAddress, WrittenRecord
 RECORD = WrittenRecord(project="p", zone="z", name="milvus.example.com", address="203.0.113.7")
 FULL = Receipt(
     addresses=(ReservedAddress(project="p", name="my-release-milvus"),),
+    secrets=("my-own-tls",),
     dns_records=(RECORD,),
     release=Former(service_type="LoadBalancer", values={"service.type": "LoadBalancer", "x": None}, revision=1),
     load_balancer=("forwardingRules/k8s2-fs-x", "zones/a/networkEndpointGroups/k8s1-x"),

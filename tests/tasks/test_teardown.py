@@ -377,6 +377,38 @@ def test_a_secret_of_somebody_elses_stays(world: World) -> None:
     assert way.owners[f"secret {world.namespace}/my-own"] == "made by kubectl-client-side-apply"
 
 
+@pytest.mark.parametrize("killed_before", ["", "delete secret"])
+def test_a_secret_that_we_made_goes_whatever_name_is_configured(world: World, killed_before: str) -> None:
+    """The load balancer of a configuration that names one, taken down by the domain alone."""
+    world.install()
+    named = {"certificate_secret": "tls-of-ours"}
+    provision(world, **named)
+    if killed_before:
+        Way(request(world)).go(until=killed_before)
+
+    way = take_down(world, release_address=True, restore_layer4=True)
+
+    assert world.cluster.read(kubernetes.SECRET, world.namespace, "tls-of-ours") is None
+    assert there(world, kubernetes.CONFIG_MAP) is None
+    assert way.left == []
+
+
+def test_a_secret_that_we_made_stays_noted_while_somebody_uses_it(world: World) -> None:
+    world.install()
+    provision(world, certificate_secret="tls-of-ours")
+    world.write(an_ingress("other", "elsewhere", tls="tls-of-ours"))
+    kept = take_down(world, release_address=True, restore_layer4=True)
+    assert kept.owners[f"secret {world.namespace}/tls-of-ours"] == "kept"
+    assert noted(world).secrets == ("tls-of-ours",)
+    world.cluster.delete(kubernetes.INGRESS, world.namespace, "other")
+
+    way = take_down(world, release_address=True, restore_layer4=True)
+
+    assert world.cluster.read(kubernetes.SECRET, world.namespace, "tls-of-ours") is None
+    assert there(world, kubernetes.CONFIG_MAP) is None
+    assert way.left == []
+
+
 def test_a_secret_of_ours_that_another_ingress_serves_from_stays(world: World) -> None:
     world.install()
     provision(world)
