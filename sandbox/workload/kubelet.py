@@ -1,6 +1,5 @@
 """Pods on the sandbox's node: Milvus pods get a process, all others are ready without one."""
 
-import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from sandbox import pod_network
 from sandbox.faults import Faults
-from sandbox.kube_client import ApiError, Informer, KubeClient, key_of
+from sandbox.kube_client import ApiError, Informer, KubeClient
 from sandbox.kube_paths import path_of
 from sandbox.network import AddressPool
 from sandbox.workload import objects, state
@@ -18,7 +17,6 @@ from sandbox.workload.forwarder import Forwarder
 from sandbox.workload.milvus_pod import MilvusPod
 from sandbox.workload.volumes import Volumes
 
-_log = logging.getLogger(__name__)
 Json = dict[str, Any]
 PODS = "/api/v1/pods"
 NODE_ADDRESS = "127.0.0.1"
@@ -158,14 +156,15 @@ class Kubelet:
         try:
             self._client.create(path_of(PODS, namespace, name, "binding"), binding)
         except ApiError as error:
-            _log.debug("cannot bind pod %s: %s", key_of(pod), error)
+            if error.status not in (404, 409):  # gone, or bound meanwhile
+                raise
 
     def _delete_now(self, pod: Json) -> None:
         path = path_of(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"])
         try:
             self._client.delete(f"{path}?gracePeriodSeconds=0")
         except ApiError as error:
-            if error.status not in (404, 409):
+            if error.status != 404:
                 raise
 
 

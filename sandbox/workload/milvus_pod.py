@@ -60,7 +60,7 @@ class MilvusPod:
         self._pod, self._container, self._address, self._directory = pod, container, address, directory
         self._volumes, self._forwarder, self._faults, self._pace = volumes, forwarder, faults, pace
         self._changed = changed
-        self._stopping = threading.Event()
+        self._stopping, self._ended = threading.Event(), threading.Event()
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         self._namespace, self._name = namespace, name
         claim = containers.data_claim(pod, container)
@@ -76,7 +76,7 @@ class MilvusPod:
 
     @property
     def finished(self) -> bool:
-        return self._stopping.is_set() and not self._thread.is_alive()
+        return self._stopping.is_set() and self._ended.is_set()
 
     def join(self) -> None:
         self._thread.join(timeout=15)
@@ -112,8 +112,9 @@ class MilvusPod:
         except Exception:
             _log.exception("pod %s/%s", self._namespace, self._name)
         finally:
-            # `finished` is true only when this thread has ended.
-            threading.Timer(0.01, self._changed).start()
+            # In this order: whoever is told looks once.
+            self._ended.set()
+            self._changed()
 
     def _attempt(self) -> int:
         """Run the container once; returns its exit code, as a shell would give it."""
