@@ -70,7 +70,8 @@ class Deployments:
         written = self._fresh.get(key_of(replica_set))
         if written is None:
             return replica_set
-        if written["metadata"]["generation"] > replica_set["metadata"].get("generation", 0):
+        before, shown = written["metadata"], replica_set["metadata"]
+        if before["uid"] == shown["uid"] and before["generation"] > shown.get("generation", 0):
             return written
         self._fresh.pop(key_of(replica_set))
         return replica_set
