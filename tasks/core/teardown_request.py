@@ -41,7 +41,7 @@ class TeardownRequest(LoadBalancerConfig):
     """Fields of the configuration that no step of a teardown reads: a form does not show them."""
 
     release_address: bool = Field(default=False, title="Release the static address")
-    """Give the static address back to Google if we reserved it, those of an earlier `address_name` too.
+    """Give the static address back to Google if we reserved it, and any that we reserved under an earlier name.
 
     Off: it is kept, and costs a little while unused."""
 
