@@ -91,14 +91,16 @@ def reserved_here(api: ComputeReader, cluster: ClusterReader, config: LoadBalanc
     return [each.name for each in receipt.read(cluster, config).addresses if each.project == api.project]
 
 
-def of_release(api: ComputeReader, cluster: ClusterReader, config: LoadBalancerConfig) -> dict[str, str]:
+def of_release(
+    api: ComputeReader, cluster: ClusterReader, config: LoadBalancerConfig, ingress: dict[str, Any] | None
+) -> dict[str, str]:
     """The static addresses that are there, IPv4 by name: the configured one, the one in use, and all that we reserved.
 
     The one that GKE promoted is not among them: GKE gives it back with the Ingress.
     """
-    chosen = choose(api, config, cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release)))
+    chosen = choose(api, config, ingress)
     known = (config.address, *([chosen.name] if chosen.named else []), *reserved_here(api, cluster, config))
-    found = {name: api.get("addresses", name) for name in known}
+    found = {name: api.get("addresses", name) for name in dict.fromkeys(known)}
     return {name: str(each.get("address") or "") for name, each in found.items() if each is not None}
 
 

@@ -66,9 +66,9 @@ def inspect_teardown(config: TeardownRequest) -> Inspection:
     ]
     preflight.examine(cluster, config, checks)
     events.remember(cluster, config.namespace, (names.ingress(config.release),))
-    found = global_address.of_release(compute.api(config), cluster, config)
-    live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release)) or {}
-    led_to = dict.fromkeys(each for each in (*found.values(), status.ingress_address(live)) if each)
+    live = cluster.read(kubernetes.INGRESS, config.namespace, names.ingress(config.release))
+    found = global_address.of_release(compute.api(config), cluster, config, live)
+    led_to = dict.fromkeys(each for each in (*found.values(), status.ingress_address(live or {})) if each)
     service = cluster.read(kubernetes.SERVICE, config.namespace, names.service(config.release))
     return Inspection(addresses=tuple(found), led_to=tuple(led_to), milvus=service is not None)
 
